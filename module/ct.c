@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The conntrack ledger: who holds a tuple, and how a new entry gets in. */
+
+#include <linux/jhash.h>
+#include <linux/spinlock.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_conntrack_synproxy.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
+
+#include "ct.h"
+
+/*
+ * lt_ct_locks - make looking and committing one step
+ *
+ * Each lock covers the reply tuples that hash to it, in all namespaces. It
+ * protects no data: it only orders the commits of entries that want the same
+ * reply tuple. Taken with BHs off; conntrack's own bucket locks nest inside.
+ *
+ * Without it, after NAT has chosen source port P for two flows at once:
+ *
+ *	CPU 0					CPU 1
+ *	nf_conntrack_tuple_taken(P): free
+ *						nf_conntrack_tuple_taken(P): free
+ *	__nf_conntrack_confirm(P): in
+ *						__nf_conntrack_confirm(P): clash,
+ *						insert_failed is counted
+ *
+ * The second one would only cost a count in a statistic that people watch for
+ * lost packets, since the flow picks again. With the lock it sees that P is
+ * taken, and does not try.
+ */
+#define LT_CT_LOCKS	256
+
+static struct {
+	spinlock_t lock;	/* orders commits, see above */
+} ____cacheline_aligned_in_smp lt_ct_locks[LT_CT_LOCKS];
+
+static spinlock_t *lt_ct_lock(const struct nf_conntrack_tuple *reply)
+{
+	u32 hash = jhash_3words((__force u32)reply->src.u3.all[3] ^
+				(__force u32)reply->src.u3.all[0],
+				(__force u32)reply->dst.u3.all[3] ^
+				(__force u32)reply->dst.u3.all[0],
+				(__force u32)reply->src.u.all << 16 |
+				(__force u32)reply->dst.u.all,
+				reply->dst.protonum);
+
+	return &lt_ct_locks[hash % LT_CT_LOCKS].lock;
+}
+
+/**
+ * lt_ct_commit() - put a new entry into the hash, if its reply tuple is free
+ * @skb: its first packet
+ * @ct: the entry @skb carries, unconfirmed, with a source binding
+ *
+ * conntrack counts a failed attempt in drop and insert_failed as if a packet
+ * had been lost; so there is no attempt when the answer is known.
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: see enum lt_commit; re-read the packet's entry after LT_COMMIT_DONE.
+ */
+enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct)
+{
+	const struct nf_conntrack_tuple *reply;
+	enum lt_commit ret = LT_COMMIT_TAKEN;
+	spinlock_t *lock;
+
+	reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	lock = lt_ct_lock(reply);
+
+	spin_lock_bh(lock);
+	if (!nf_conntrack_tuple_taken(reply, ct))
+		ret = __nf_conntrack_confirm(skb) == NF_ACCEPT ?
+			LT_COMMIT_DONE : LT_COMMIT_REFUSED;
+	spin_unlock_bh(lock);
+
+	return ret;
+}
+
+static struct nf_conn *lt_ct_find_get(const struct nf_conn *ct,
+				      enum ip_conntrack_dir dir)
+{
+	struct nf_conntrack_tuple_hash *h;
+
+	h = nf_conntrack_find_get(nf_ct_net(ct), nf_ct_zone(ct),
+				  lt_ct_tuple(ct, dir));
+
+	return h ? nf_ct_tuplehash_to_ctrack(h) : NULL;
+}
+
+/**
+ * lt_ct_original_taken() - is the flow known already, by its client's side
+ * @ct: unconfirmed entry
+ *
+ * Another port does not help then: the clash is not one of NAT's making.
+ *
+ * Context: RCU read lock.
+ * Return: true if an entry in the hash matches what the client sends.
+ */
+bool lt_ct_original_taken(const struct nf_conn *ct)
+{
+	struct nf_conn *twin = lt_ct_find_get(ct, IP_CT_DIR_ORIGINAL);
+
+	if (!twin)
+		return false;
+
+	nf_ct_put(twin);
+	return true;
+}
+
+/**
+ * lt_ct_holder_get() - find who holds the reply tuple an entry wants
+ * @ct: unconfirmed entry
+ *
+ * Context: RCU read lock.
+ * Return: the holder, to be released by nf_ct_put(), or NULL: gone meanwhile.
+ */
+struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct)
+{
+	return lt_ct_find_get(ct, IP_CT_DIR_REPLY);
+}
+
+/**
+ * lt_ct_is_twin() - are two entries the same flow, seen from its two ends
+ * @a: entry
+ * @b: entry
+ *
+ * Both ends may send first at the same time: a TCP simultaneous open, or two
+ * UDP peers. Two entries are made then, and one has to give way to the other;
+ * a new port for either would tear the flow apart.
+ *
+ * Return: true if each one's original direction is the other's reply.
+ */
+bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b)
+{
+	return nf_ct_tuple_equal(lt_ct_tuple(a, IP_CT_DIR_ORIGINAL),
+				 lt_ct_tuple(b, IP_CT_DIR_REPLY)) &&
+	       nf_ct_tuple_equal(lt_ct_tuple(a, IP_CT_DIR_REPLY),
+				 lt_ct_tuple(b, IP_CT_DIR_ORIGINAL));
+}
+
+static bool lt_ct_has_helper(const struct nf_conn *ct)
+{
+	const struct nf_conn_help *help = nfct_help(ct);
+
+	return help && rcu_access_pointer(help->helper);
+}
+
+/**
+ * lt_ct_is_exclusive() - may an unconfirmed entry be changed and committed
+ * @skb: packet that carries it
+ * @ct: entry, unconfirmed
+ *
+ * Not if somebody else relies on it:
+ *
+ * - other packets carry it too (a bridge flooded clones, multicast): they
+ *   would be rewritten to a port this one no longer has;
+ * - a helper or synproxy acts in conntrack's own confirm hook, after us, and
+ *   adds extensions there, which must not happen to a confirmed entry;
+ * - an expected connection got its NAT from its master and not from rules;
+ * - IPVS did the NAT and keeps a table of its own.
+ *
+ * Return: true if the module may act.
+ */
+bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	if (skb->ipvs_property)
+		return false;
+#endif
+	return refcount_read(&ct->ct_general.use) == 1 &&
+	       !ct->master && !lt_ct_has_helper(ct) && !nfct_synproxy(ct);
+}
+
+/**
+ * lt_ct_init() - prepare the locks
+ */
+void __init lt_ct_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < LT_CT_LOCKS; i++)
+		spin_lock_init(&lt_ct_locks[i].lock);
+}

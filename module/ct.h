@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LT_CT_H
+#define _LT_CT_H
+
+#include <net/netfilter/nf_conntrack.h>
+
+/**
+ * enum lt_commit - what became of an attempt to commit an entry
+ * @LT_COMMIT_DONE: it is in the hash. The packet may carry another entry now,
+ *	and the one it carried may be gone (UDP, merged with its twin).
+ * @LT_COMMIT_TAKEN: not attempted, its reply tuple is in the hash already
+ * @LT_COMMIT_REFUSED: conntrack refused it though the tuple looked free; the
+ *	entry is as it was
+ */
+enum lt_commit {
+	LT_COMMIT_DONE,
+	LT_COMMIT_TAKEN,
+	LT_COMMIT_REFUSED,
+};
+
+/**
+ * lt_ct_tuple() - one direction of an entry
+ * @ct: entry
+ * @dir: direction
+ *
+ * Return: the tuple as packets of that direction arrive with.
+ */
+static inline const struct nf_conntrack_tuple *
+lt_ct_tuple(const struct nf_conn *ct, enum ip_conntrack_dir dir)
+{
+	return &ct->tuplehash[dir].tuple;
+}
+
+enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct);
+bool lt_ct_original_taken(const struct nf_conn *ct);
+struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct);
+bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b);
+bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);
+
+void lt_ct_init(void);
+
+#endif /* _LT_CT_H */

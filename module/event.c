@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Events: decisions told to user space, as multicasts and as tracepoints. */
+
+#include <linux/ktime.h>
+#include <net/genetlink.h>
+
+#include "event.h"
+#include "netlink.h"
+#include "netns.h"
+#include "trace.h"
+
+static bool lt_event_has(const struct nf_conntrack_tuple *t)
+{
+	return t->dst.protonum;
+}
+
+static int lt_event_put_tuple(struct sk_buff *skb, int type,
+			      const struct nf_conntrack_tuple *t)
+{
+	struct nlattr *nest;
+
+	if (!lt_event_has(t))
+		return 0;
+
+	nest = nla_nest_start(skb, type);
+	if (!nest)
+		return -EMSGSIZE;
+
+	if (t->src.l3num == NFPROTO_IPV4) {
+		if (nla_put_in_addr(skb, NF_LOOPTRACK_A_TUPLE_SRC4, t->src.u3.ip) ||
+		    nla_put_in_addr(skb, NF_LOOPTRACK_A_TUPLE_DST4, t->dst.u3.ip))
+			return -EMSGSIZE;
+	} else {
+		if (nla_put_in6_addr(skb, NF_LOOPTRACK_A_TUPLE_SRC6, &t->src.u3.in6) ||
+		    nla_put_in6_addr(skb, NF_LOOPTRACK_A_TUPLE_DST6, &t->dst.u3.in6))
+			return -EMSGSIZE;
+	}
+
+	if (nla_put_be16(skb, NF_LOOPTRACK_A_TUPLE_SPORT, t->src.u.all) ||
+	    nla_put_be16(skb, NF_LOOPTRACK_A_TUPLE_DPORT, t->dst.u.all))
+		return -EMSGSIZE;
+
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int lt_event_fill(struct sk_buff *skb, const struct lt_event *ev)
+{
+	void *hdr = genlmsg_put(skb, 0, 0, &lt_netlink_family, 0,
+				NF_LOOPTRACK_CMD_EVENT);
+
+	if (!hdr ||
+	    nla_put_u64_64bit(skb, NF_LOOPTRACK_A_EVENT_TIME,
+			      ktime_get_real_ns(), NF_LOOPTRACK_A_EVENT_PAD) ||
+	    nla_put_u32(skb, NF_LOOPTRACK_A_EVENT_FEATURE, ev->feature) ||
+	    nla_put_u32(skb, NF_LOOPTRACK_A_EVENT_DECISION, ev->decision) ||
+	    nla_put_u8(skb, NF_LOOPTRACK_A_EVENT_PROTOCOL,
+		       ev->flow.dst.protonum) ||
+	    nla_put_u16(skb, NF_LOOPTRACK_A_EVENT_ZONE, ev->zone) ||
+	    lt_event_put_tuple(skb, NF_LOOPTRACK_A_EVENT_FLOW, &ev->flow) ||
+	    lt_event_put_tuple(skb, NF_LOOPTRACK_A_EVENT_WANTED, &ev->wanted) ||
+	    lt_event_put_tuple(skb, NF_LOOPTRACK_A_EVENT_GOT, &ev->got) ||
+	    lt_event_put_tuple(skb, NF_LOOPTRACK_A_EVENT_HOLDER, &ev->holder) ||
+	    nla_put_u32(skb, NF_LOOPTRACK_A_EVENT_PICKS, ev->picks))
+		return -EMSGSIZE;
+
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+static int lt_event_multicast(struct net *net, const struct lt_event *ev)
+{
+	/* Ample: the largest event has four IPv6 tuples. */
+	struct sk_buff *skb = genlmsg_new(NLMSG_GOODSIZE, GFP_ATOMIC);
+	int err;
+
+	if (!skb)
+		return -ENOMEM;
+
+	err = lt_event_fill(skb, ev);
+	if (err) {
+		nlmsg_free(skb);
+		return err;
+	}
+
+	return genlmsg_multicast_netns(&lt_netlink_family, net, skb, 0,
+				       LT_NETLINK_GROUP_EVENTS, GFP_ATOMIC);
+}
+
+/**
+ * lt_event_send() - tell a decision to whoever listens
+ * @net: network namespace it was taken in; no other hears of it
+ * @ev: what
+ *
+ * Costs a test each when nobody listens and nobody traces. What can't be
+ * delivered is counted, and a listener whose queue is full learns it by
+ * ENOBUFS.
+ *
+ * Context: RCU read lock; doesn't sleep.
+ */
+void lt_event_send(struct net *net, const struct lt_event *ev)
+{
+	int err;
+
+	trace_looptrack_clash(net, ev);
+
+	if (!lt_netlink_has_listeners(net))
+		return;
+
+	err = lt_event_multicast(net, ev);
+	/* ESRCH: the last listener has just left. */
+	if (err && err != -ESRCH)
+		lt_stats_inc(&lt_net(net)->stats, EVENTS_LOST);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LT_EVENT_H
+#define _LT_EVENT_H
+
+#include <net/netfilter/nf_conntrack_tuple.h>
+
+#include <uapi/linux/nf_looptrack.h>
+
+struct lt_net;
+struct net;
+
+/**
+ * struct lt_event - a decision, as told to user space and tracepoints
+ * @feature: which decided
+ * @decision: what
+ * @zone: conntrack zone of the flow
+ * @picks: how often NAT rules were run again
+ * @flow: as the client sent it
+ * @wanted: the reply tuple that was taken
+ * @got: the reply tuple committed instead; all zero if none was
+ * @holder: the flow that holds @wanted, as its client sent it; all zero if it
+ *	was gone when looked for
+ */
+struct lt_event {
+	enum nf_looptrack_feature feature;
+	enum nf_looptrack_decision decision;
+	u16 zone;
+	u32 picks;
+	struct nf_conntrack_tuple flow;
+	struct nf_conntrack_tuple wanted;
+	struct nf_conntrack_tuple got;
+	struct nf_conntrack_tuple holder;
+};
+
+void lt_event_send(struct net *net, const struct lt_event *ev);
+
+#endif /* _LT_EVENT_H */

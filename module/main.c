@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nf_looptrack: NAT and conntrack that are race-safe and know the loopback.
+ *
+ * This file orders what the module consists of, and nothing else.
+ */
+
+#include <linux/module.h>
+
+#include "ct.h"
+#include "netlink.h"
+#include "netns.h"
+
+static int __init lt_init(void)
+{
+	int err;
+
+	lt_ct_init();
+
+	err = lt_netns_init();
+	if (err)
+		return err;
+
+	/* Last: from here on user space can ask. */
+	err = lt_netlink_init();
+	if (err)
+		goto err_netns;
+
+	return 0;
+
+err_netns:
+	lt_netns_exit();
+	return err;
+}
+
+static void __exit lt_exit(void)
+{
+	lt_netlink_exit();
+	lt_netns_exit();
+}
+
+module_init(lt_init);
+module_exit(lt_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Race-safe, loopback-aware NAT and connection tracking");
+MODULE_VERSION(LT_VERSION);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LT_NAT_H
+#define _LT_NAT_H
+
+struct nf_conn;
+struct nf_hook_state;
+struct sk_buff;
+
+int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
+		  const struct nf_hook_state *state, unsigned int *verdict);
+
+#endif /* _LT_NAT_H */

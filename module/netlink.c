@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Generic netlink: modes and counters of the caller's network namespace. */
+
+#include <linux/module.h>
+#include <net/genetlink.h>
+
+#include "netlink.h"
+#include "netlink_gen.h"
+#include "netns.h"
+
+static struct sk_buff *lt_netlink_answer(struct genl_info *info, void **hdr)
+{
+	struct sk_buff *msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+
+	if (!msg)
+		return NULL;
+
+	*hdr = genlmsg_put_reply(msg, info, &lt_netlink_family, 0,
+				 info->genlhdr->cmd);
+	if (!*hdr) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+
+	return msg;
+}
+
+static int lt_netlink_send(struct sk_buff *msg, void *hdr,
+			   struct genl_info *info, int err)
+{
+	if (err) {
+		nlmsg_free(msg);
+		return err;
+	}
+
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}
+
+int looptrack_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *msg;
+	int err = 0;
+	void *hdr;
+
+	msg = lt_netlink_answer(info, &hdr);
+	if (!msg)
+		return -ENOMEM;
+
+	if (nla_put_string(msg, NF_LOOPTRACK_A_MODULE_VERSION, LT_VERSION) ||
+	    nla_put_u32(msg, NF_LOOPTRACK_A_MODULE_NETNS_DEFAULT,
+			lt_netns_default()))
+		err = -EMSGSIZE;
+
+	return lt_netlink_send(msg, hdr, info, err);
+}
+
+static int lt_netlink_put_feature(struct sk_buff *msg, unsigned int id, u8 mode)
+{
+	struct nlattr *nest = nla_nest_start(msg, NF_LOOPTRACK_A_CONFIG_FEATURE);
+
+	if (!nest ||
+	    nla_put_u32(msg, NF_LOOPTRACK_A_FEATURE_ID, id) ||
+	    nla_put_u32(msg, NF_LOOPTRACK_A_FEATURE_MODE, mode) ||
+	    nla_put_u32(msg, NF_LOOPTRACK_A_FEATURE_DEFAULT,
+			lt_feature_default(id)) ||
+	    (lt_feature_supported(id) &&
+	     nla_put_flag(msg, NF_LOOPTRACK_A_FEATURE_SUPPORTED)))
+		return -EMSGSIZE;
+
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+int looptrack_nl_feature_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lt_net *ln = lt_net(genl_info_net(info));
+	struct sk_buff *msg;
+	unsigned int i;
+	int err = 0;
+	void *hdr;
+
+	msg = lt_netlink_answer(info, &hdr);
+	if (!msg)
+		return -ENOMEM;
+
+	/* The lock, so that nobody sees half of another one's change. */
+	mutex_lock(&ln->lock);
+	for (i = 0; i < LT_FEATURE_COUNT && !err; i++)
+		err = lt_netlink_put_feature(msg, i, ln->mode[i]);
+	mutex_unlock(&ln->lock);
+
+	return lt_netlink_send(msg, hdr, info, err);
+}
+
+/* What the policy can't say. */
+static int lt_netlink_check_feature(struct nlattr *attr, struct nlattr **tb,
+				    unsigned long given,
+				    struct netlink_ext_ack *extack)
+{
+	u32 id;
+
+	if (tb[NF_LOOPTRACK_A_FEATURE_DEFAULT] ||
+	    tb[NF_LOOPTRACK_A_FEATURE_SUPPORTED]) {
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "default and supported can only be read");
+		return -EINVAL;
+	}
+
+	if (!tb[NF_LOOPTRACK_A_FEATURE_ID] || !tb[NF_LOOPTRACK_A_FEATURE_MODE]) {
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "a feature needs both id and mode");
+		return -EINVAL;
+	}
+
+	id = nla_get_u32(tb[NF_LOOPTRACK_A_FEATURE_ID]);
+	if (!lt_feature_supported(id)) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_LOOPTRACK_A_FEATURE_ID],
+				    "this module does not support the feature");
+		return -EOPNOTSUPP;
+	}
+
+	if (given & BIT(id)) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_LOOPTRACK_A_FEATURE_ID],
+				    "the feature is given twice");
+		return -EINVAL;
+	}
+
+	return 0;
+}
+
+int looptrack_nl_feature_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_LOOPTRACK_A_FEATURE_MAX + 1];
+	struct lt_modes modes = {};
+	struct nlattr *attr;
+	int err, rem;
+	u32 id;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != NF_LOOPTRACK_A_CONFIG_FEATURE)
+			continue;
+
+		err = nla_parse_nested(tb, NF_LOOPTRACK_A_FEATURE_MAX, attr,
+				       looptrack_feature_entry_nl_policy,
+				       info->extack);
+		if (err)
+			return err;
+
+		err = lt_netlink_check_feature(attr, tb, modes.given,
+					       info->extack);
+		if (err)
+			return err;
+
+		id = nla_get_u32(tb[NF_LOOPTRACK_A_FEATURE_ID]);
+		modes.mode[id] = nla_get_u32(tb[NF_LOOPTRACK_A_FEATURE_MODE]);
+		__set_bit(id, &modes.given);
+	}
+
+	if (!modes.given) {
+		NL_SET_ERR_MSG(info->extack, "no feature is given");
+		return -EINVAL;
+	}
+
+	return lt_netns_set_modes(genl_info_net(info), &modes);
+}
+
+int looptrack_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lt_net *ln = lt_net(genl_info_net(info));
+	struct sk_buff *msg;
+	unsigned int i;
+	int err = 0;
+	void *hdr;
+
+	msg = lt_netlink_answer(info, &hdr);
+	if (!msg)
+		return -ENOMEM;
+
+	mutex_lock(&ln->lock);
+	for (i = LT_STAT_FIRST; i < LT_STAT_COUNT && !err; i++)
+		err = nla_put_u64_64bit(msg, i, lt_stats_read(&ln->stats, i),
+					NF_LOOPTRACK_A_STATS_PAD);
+	mutex_unlock(&ln->lock);
+
+	return lt_netlink_send(msg, hdr, info, err);
+}
+
+int looptrack_nl_stats_reset_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lt_net *ln = lt_net(genl_info_net(info));
+
+	mutex_lock(&ln->lock);
+	lt_stats_reset(&ln->stats);
+	mutex_unlock(&ln->lock);
+
+	return 0;
+}
+
+/* Events show other users' flows. */
+static const struct genl_multicast_group lt_netlink_groups[] = {
+	[LT_NETLINK_GROUP_EVENTS] = {
+		.name = NF_LOOPTRACK_MCGRP_EVENTS,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+};
+
+struct genl_family lt_netlink_family __ro_after_init = {
+	.name = NF_LOOPTRACK_GENL_NAME,
+	.version = NF_LOOPTRACK_GENL_VERSION,
+	.netnsok = true,
+	/* struct lt_net has a lock of its own. */
+	.parallel_ops = true,
+	.module = THIS_MODULE,
+	.ops = looptrack_nl_ops,
+	.n_ops = ARRAY_SIZE(looptrack_nl_ops),
+	.mcgrps = lt_netlink_groups,
+	.n_mcgrps = ARRAY_SIZE(lt_netlink_groups),
+};
+
+/* The family has its group. Until it has and once it gives it up, its number
+ * may be another family's. Hooks read it under RCU.
+ */
+static bool lt_netlink_open;
+
+/**
+ * lt_netlink_has_listeners() - does anybody listen to events
+ * @net: network namespace
+ *
+ * Context: RCU read lock; an event that is sent under the same one gets there.
+ * Return: false if sending one is wasted or impossible.
+ */
+bool lt_netlink_has_listeners(struct net *net)
+{
+	return READ_ONCE(lt_netlink_open) &&
+	       genl_has_listeners(&lt_netlink_family, net,
+				  LT_NETLINK_GROUP_EVENTS);
+}
+
+/**
+ * lt_netlink_init() - let user space in
+ *
+ * Context: may sleep.
+ * Return: 0 or an error of genl_register_family().
+ */
+int __init lt_netlink_init(void)
+{
+	int err = genl_register_family(&lt_netlink_family);
+
+	if (!err)
+		WRITE_ONCE(lt_netlink_open, true);
+
+	return err;
+}
+
+/**
+ * lt_netlink_exit() - shut user space out, while hooks may still run
+ *
+ * Context: may sleep.
+ */
+void lt_netlink_exit(void)
+{
+	WRITE_ONCE(lt_netlink_open, false);
+	/* Wait for the events that are being sent. */
+	synchronize_rcu();
+	genl_unregister_family(&lt_netlink_family);
+}

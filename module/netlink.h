@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LT_NETLINK_H
+#define _LT_NETLINK_H
+
+#include <net/genetlink.h>
+
+/* Multicast groups, by their place in the family. */
+enum {
+	LT_NETLINK_GROUP_EVENTS,
+};
+
+extern struct genl_family lt_netlink_family;
+
+bool lt_netlink_has_listeners(struct net *net);
+
+int lt_netlink_init(void);
+void lt_netlink_exit(void);
+
+#endif /* _LT_NETLINK_H */

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause)
+/* Do not edit directly, auto-generated from: */
+/*	specs/looptrack.yaml */
+/* YNL-GEN kernel source */
+
+#include <net/netlink.h>
+#include <net/genetlink.h>
+
+#include "netlink_gen.h"
+
+#include <uapi/linux/nf_looptrack.h>
+
+/* Common nested types */
+const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_SUPPORTED + 1] = {
+	[NF_LOOPTRACK_A_FEATURE_ID] = NLA_POLICY_MAX(NLA_U32, 8),
+	[NF_LOOPTRACK_A_FEATURE_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_LOOPTRACK_A_FEATURE_DEFAULT] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_LOOPTRACK_A_FEATURE_SUPPORTED] = { .type = NLA_FLAG, },
+};
+
+/* NF_LOOPTRACK_CMD_MODULE_GET - do */
+const struct nla_policy looptrack_module_get_nl_policy[NF_LOOPTRACK_A_MODULE_PAD + 1] = {
+};
+
+/* NF_LOOPTRACK_CMD_FEATURE_GET - do */
+const struct nla_policy looptrack_feature_get_nl_policy[NF_LOOPTRACK_A_CONFIG_PAD + 1] = {
+};
+
+/* NF_LOOPTRACK_CMD_FEATURE_SET - do */
+const struct nla_policy looptrack_feature_set_nl_policy[NF_LOOPTRACK_A_CONFIG_FEATURE + 1] = {
+	[NF_LOOPTRACK_A_CONFIG_FEATURE] = NLA_POLICY_NESTED(looptrack_feature_entry_nl_policy),
+};
+
+/* NF_LOOPTRACK_CMD_STATS_GET - do */
+const struct nla_policy looptrack_stats_get_nl_policy[NF_LOOPTRACK_A_STATS_PAD + 1] = {
+};
+
+/* NF_LOOPTRACK_CMD_STATS_RESET - do */
+const struct nla_policy looptrack_stats_reset_nl_policy[NF_LOOPTRACK_A_STATS_PAD + 1] = {
+};
+
+/* Ops table for looptrack */
+const struct genl_ops looptrack_nl_ops[5] = {
+	{
+		.cmd		= NF_LOOPTRACK_CMD_MODULE_GET,
+		.doit		= looptrack_nl_module_get_doit,
+		.policy		= looptrack_module_get_nl_policy,
+		.maxattr	= NF_LOOPTRACK_A_MODULE_PAD,
+	},
+	{
+		.cmd		= NF_LOOPTRACK_CMD_FEATURE_GET,
+		.doit		= looptrack_nl_feature_get_doit,
+		.policy		= looptrack_feature_get_nl_policy,
+		.maxattr	= NF_LOOPTRACK_A_CONFIG_PAD,
+	},
+	{
+		.cmd		= NF_LOOPTRACK_CMD_FEATURE_SET,
+		.doit		= looptrack_nl_feature_set_doit,
+		.policy		= looptrack_feature_set_nl_policy,
+		.maxattr	= NF_LOOPTRACK_A_CONFIG_FEATURE,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= NF_LOOPTRACK_CMD_STATS_GET,
+		.doit		= looptrack_nl_stats_get_doit,
+		.policy		= looptrack_stats_get_nl_policy,
+		.maxattr	= NF_LOOPTRACK_A_STATS_PAD,
+	},
+	{
+		.cmd		= NF_LOOPTRACK_CMD_STATS_RESET,
+		.doit		= looptrack_nl_stats_reset_doit,
+		.policy		= looptrack_stats_reset_nl_policy,
+		.maxattr	= NF_LOOPTRACK_A_STATS_PAD,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+};

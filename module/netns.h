@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LT_NETNS_H
+#define _LT_NETNS_H
+
+#include <linux/mutex.h>
+#include <net/net_namespace.h>
+
+#include "stats.h"
+
+struct netlink_ext_ack;
+
+#define LT_FEATURE_COUNT	(NF_LOOPTRACK_FEATURE_MAX + 1)
+
+/**
+ * struct lt_net - what the module keeps of one network namespace
+ * @lock: serialises changes of modes and of what hangs on them. Taken in
+ *	process context only.
+ * @mode: enum nf_looptrack_mode of each feature. Written under @lock, read by
+ *	hooks without it: a packet may see a mode of a moment ago.
+ * @hooked: the hooks of hook.c are registered here. Under @lock.
+ * @stats: counters; the base in them is under @lock
+ */
+struct lt_net {
+	struct mutex lock;	/* see above */
+	u8 mode[LT_FEATURE_COUNT];
+	bool hooked;
+	struct lt_stats stats;
+};
+
+/**
+ * struct lt_modes - modes to be set
+ * @given: bit for each feature that is to change
+ * @mode: what to, by feature
+ */
+struct lt_modes {
+	unsigned long given;
+	u8 mode[LT_FEATURE_COUNT];
+};
+
+struct lt_net *lt_net(const struct net *net);
+u8 lt_feature_default(unsigned int feature);
+bool lt_feature_supported(unsigned int feature);
+enum nf_looptrack_netns lt_netns_default(void);
+int lt_netns_set_modes(struct net *net, const struct lt_modes *modes);
+
+int lt_netns_init(void);
+void lt_netns_exit(void);
+
+#endif /* _LT_NETNS_H */

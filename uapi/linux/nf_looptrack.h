@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	specs/looptrack.yaml */
+/* YNL-GEN uapi header */
+
+#ifndef _UAPI_LINUX_NF_LOOPTRACK_H
+#define _UAPI_LINUX_NF_LOOPTRACK_H
+
+#define NF_LOOPTRACK_GENL_NAME		"looptrack"
+#define NF_LOOPTRACK_GENL_VERSION	1
+
+/**
+ * enum nf_looptrack_feature - What the module can do. Each has a mode of its
+ *   own in each namespace.
+ * @NF_LOOPTRACK_FEATURE_CLASH: A new flow that loses the race for its NAT port
+ *   picks again.
+ * @NF_LOOPTRACK_FEATURE_STALE: Entries of earlier sockets are evicted at the
+ *   first packet.
+ * @NF_LOOPTRACK_FEATURE_PORTS: A port is used only if both ledgers say that it
+ *   is free.
+ * @NF_LOOPTRACK_FEATURE_LINGER: Entries and TIME_WAIT sockets of dead loopback
+ *   flows go early.
+ * @NF_LOOPTRACK_FEATURE_LOOPSNAT: SNAT and MASQUERADE rules are kept off
+ *   loopback flows.
+ * @NF_LOOPTRACK_FEATURE_LOOPGUARD: Redirect loops are detected.
+ * @NF_LOOPTRACK_FEATURE_ORIGIN: The owner of a local flow is remembered.
+ * @NF_LOOPTRACK_FEATURE_PASSMARK: Packets on their second pass carry a mark
+ *   bit.
+ * @NF_LOOPTRACK_FEATURE_EXPRESS: Accepted loopback flows skip the rules of the
+ *   second pass.
+ */
+enum nf_looptrack_feature {
+	NF_LOOPTRACK_FEATURE_CLASH,
+	NF_LOOPTRACK_FEATURE_STALE,
+	NF_LOOPTRACK_FEATURE_PORTS,
+	NF_LOOPTRACK_FEATURE_LINGER,
+	NF_LOOPTRACK_FEATURE_LOOPSNAT,
+	NF_LOOPTRACK_FEATURE_LOOPGUARD,
+	NF_LOOPTRACK_FEATURE_ORIGIN,
+	NF_LOOPTRACK_FEATURE_PASSMARK,
+	NF_LOOPTRACK_FEATURE_EXPRESS,
+
+	/* private: */
+	__NF_LOOPTRACK_FEATURE_MAX,
+	NF_LOOPTRACK_FEATURE_MAX = (__NF_LOOPTRACK_FEATURE_MAX - 1)
+};
+
+/**
+ * enum nf_looptrack_mode - What a feature does in a namespace.
+ * @NF_LOOPTRACK_MODE_OFF: Nothing; the kernel behaves as if the module were
+ *   not there.
+ * @NF_LOOPTRACK_MODE_OBSERVE: Counts and reports what enforce would do and
+ *   changes nothing.
+ * @NF_LOOPTRACK_MODE_ENFORCE: Acts.
+ */
+enum nf_looptrack_mode {
+	NF_LOOPTRACK_MODE_OFF,
+	NF_LOOPTRACK_MODE_OBSERVE,
+	NF_LOOPTRACK_MODE_ENFORCE,
+
+	/* private: */
+	__NF_LOOPTRACK_MODE_MAX,
+	NF_LOOPTRACK_MODE_MAX = (__NF_LOOPTRACK_MODE_MAX - 1)
+};
+
+/**
+ * enum nf_looptrack_netns - Where the default modes apply when a namespace
+ *   appears; elsewhere every feature starts off. The module parameter netns.
+ * @NF_LOOPTRACK_NETNS_ALL: In every network namespace.
+ * @NF_LOOPTRACK_NETNS_INIT: In the initial network namespace only.
+ * @NF_LOOPTRACK_NETNS_NONE: Nowhere.
+ */
+enum nf_looptrack_netns {
+	NF_LOOPTRACK_NETNS_ALL,
+	NF_LOOPTRACK_NETNS_INIT,
+	NF_LOOPTRACK_NETNS_NONE,
+};
+
+/**
+ * enum nf_looptrack_decision - What became of a flow an event tells about.
+ * @NF_LOOPTRACK_DECISION_OBSERVED: Nothing was done; enforce would have picked
+ *   again.
+ * @NF_LOOPTRACK_DECISION_REPICKED: The flow was given another source port and
+ *   committed.
+ * @NF_LOOPTRACK_DECISION_EXHAUSTED: Each port tried was taken; left to the
+ *   kernel, which drops.
+ * @NF_LOOPTRACK_DECISION_VERDICT: The NAT rules, run again, gave the packet
+ *   another verdict than accept. It was obeyed.
+ */
+enum nf_looptrack_decision {
+	NF_LOOPTRACK_DECISION_OBSERVED,
+	NF_LOOPTRACK_DECISION_REPICKED,
+	NF_LOOPTRACK_DECISION_EXHAUSTED,
+	NF_LOOPTRACK_DECISION_VERDICT,
+};
+
+enum nf_looptrack_a_module {
+	NF_LOOPTRACK_A_MODULE_PAD = 1,
+	NF_LOOPTRACK_A_MODULE_VERSION,
+	NF_LOOPTRACK_A_MODULE_NETNS_DEFAULT,
+
+	__NF_LOOPTRACK_A_MODULE_MAX,
+	NF_LOOPTRACK_A_MODULE_MAX = (__NF_LOOPTRACK_A_MODULE_MAX - 1)
+};
+
+enum nf_looptrack_a_feature {
+	NF_LOOPTRACK_A_FEATURE_ID = 1,
+	NF_LOOPTRACK_A_FEATURE_MODE,
+	NF_LOOPTRACK_A_FEATURE_DEFAULT,
+	NF_LOOPTRACK_A_FEATURE_SUPPORTED,
+
+	__NF_LOOPTRACK_A_FEATURE_MAX,
+	NF_LOOPTRACK_A_FEATURE_MAX = (__NF_LOOPTRACK_A_FEATURE_MAX - 1)
+};
+
+enum nf_looptrack_a_config {
+	NF_LOOPTRACK_A_CONFIG_PAD = 1,
+	NF_LOOPTRACK_A_CONFIG_FEATURE,
+
+	__NF_LOOPTRACK_A_CONFIG_MAX,
+	NF_LOOPTRACK_A_CONFIG_MAX = (__NF_LOOPTRACK_A_CONFIG_MAX - 1)
+};
+
+enum nf_looptrack_a_stats {
+	NF_LOOPTRACK_A_STATS_PAD = 1,
+	NF_LOOPTRACK_A_STATS_CLASH_COMMITTED,
+	NF_LOOPTRACK_A_STATS_CLASH_SEEN,
+	NF_LOOPTRACK_A_STATS_CLASH_REPICKED,
+	NF_LOOPTRACK_A_STATS_CLASH_EXHAUSTED,
+	NF_LOOPTRACK_A_STATS_CLASH_LOST,
+	NF_LOOPTRACK_A_STATS_CLASH_EXCLUDED,
+	NF_LOOPTRACK_A_STATS_EVENTS_LOST,
+
+	__NF_LOOPTRACK_A_STATS_MAX,
+	NF_LOOPTRACK_A_STATS_MAX = (__NF_LOOPTRACK_A_STATS_MAX - 1)
+};
+
+enum nf_looptrack_a_tuple {
+	NF_LOOPTRACK_A_TUPLE_SRC4 = 1,
+	NF_LOOPTRACK_A_TUPLE_DST4,
+	NF_LOOPTRACK_A_TUPLE_SRC6,
+	NF_LOOPTRACK_A_TUPLE_DST6,
+	NF_LOOPTRACK_A_TUPLE_SPORT,
+	NF_LOOPTRACK_A_TUPLE_DPORT,
+
+	__NF_LOOPTRACK_A_TUPLE_MAX,
+	NF_LOOPTRACK_A_TUPLE_MAX = (__NF_LOOPTRACK_A_TUPLE_MAX - 1)
+};
+
+enum nf_looptrack_a_event {
+	NF_LOOPTRACK_A_EVENT_PAD = 1,
+	NF_LOOPTRACK_A_EVENT_TIME,
+	NF_LOOPTRACK_A_EVENT_FEATURE,
+	NF_LOOPTRACK_A_EVENT_DECISION,
+	NF_LOOPTRACK_A_EVENT_PROTOCOL,
+	NF_LOOPTRACK_A_EVENT_ZONE,
+	NF_LOOPTRACK_A_EVENT_FLOW,
+	NF_LOOPTRACK_A_EVENT_WANTED,
+	NF_LOOPTRACK_A_EVENT_GOT,
+	NF_LOOPTRACK_A_EVENT_HOLDER,
+	NF_LOOPTRACK_A_EVENT_PICKS,
+
+	__NF_LOOPTRACK_A_EVENT_MAX,
+	NF_LOOPTRACK_A_EVENT_MAX = (__NF_LOOPTRACK_A_EVENT_MAX - 1)
+};
+
+enum nf_looptrack_cmd {
+	NF_LOOPTRACK_CMD_MODULE_GET = 1,
+	NF_LOOPTRACK_CMD_FEATURE_GET,
+	NF_LOOPTRACK_CMD_FEATURE_SET,
+	NF_LOOPTRACK_CMD_STATS_GET,
+	NF_LOOPTRACK_CMD_STATS_RESET,
+	NF_LOOPTRACK_CMD_EVENT,
+
+	__NF_LOOPTRACK_CMD_MAX,
+	NF_LOOPTRACK_CMD_MAX = (__NF_LOOPTRACK_CMD_MAX - 1)
+};
+
+#define NF_LOOPTRACK_MCGRP_EVENTS	"events"
+
+#endif /* _UAPI_LINUX_NF_LOOPTRACK_H */
