@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/* looptrack status: module, namespace, features and counters on one screen */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include <linux/nf_looptrack.h>
+
+#include "nl.h"
+#include "out.h"
+
+static json_t *find_feature(json_t *features, const char *name)
+{
+	json_t *feature;
+	size_t i;
+
+	json_array_foreach(features, i, feature) {
+		const char *is = json_string_value(json_object_get(feature, "name"));
+
+		if (is && !strcmp(is, name))
+			return feature;
+	}
+	return NULL;
+}
+
+/* An older module may not have heard of a feature: that is not to support it. */
+static int add_unheard(json_t *features)
+{
+	for (unsigned int i = 0; i < attr_features.count; i++) {
+		const char *name = attr_features.word[i];
+
+		json_t *feature;
+
+		if (find_feature(features, name))
+			continue;
+		feature = json_pack("{s:s, s:s, s:s, s:b}", "name", name, "mode", "off",
+				    "default", "off", "supported", 0);
+		if (json_array_append_new(features, feature))
+			return -1;
+	}
+	return 0;
+}
+
+/* Everything there is to show, under the keys of JSON, or NULL with errno. */
+static json_t *assemble(json_t *module, json_t *config, json_t *counters)
+{
+	json_t *features = json_object_get(config, "features");
+	const char *netns = opt.netns ?: "current";
+	const char *version, *netns_default;
+	struct utsname uts;
+	json_t *status;
+
+	if (json_unpack(module, "{s:s, s:s}", "version", &version,
+			"netns_default", &netns_default) || !features) {
+		errno = EBADMSG;
+		return NULL;
+	}
+	uname(&uts);
+	status = json_pack("{s:{s:s}, s:{s:s}, s:s, s:o, s:s, s:O, s:O}",
+			   "module", "version", version,
+			   "tool", "version", VERSION,
+			   "kernel", uts.release,
+			   "netns", json_string(netns) ?: json_string("?"),
+			   "netns_default", netns_default,
+			   "features", features,
+			   "counters", counters);
+	if (status && !add_unheard(features))
+		return status;
+	json_decref(status);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static enum exit_code ask(struct nl *nl, json_t **status)
+{
+	json_t *module = NULL, *config = NULL, *counters = NULL;
+	enum exit_code code;
+
+	code = nl_get(nl, NF_LOOPTRACK_CMD_MODULE_GET, &attr_module, &module);
+	if (!code)
+		code = nl_get(nl, NF_LOOPTRACK_CMD_FEATURE_GET, &attr_config, &config);
+	if (!code)
+		code = nl_get(nl, NF_LOOPTRACK_CMD_STATS_GET, &attr_stats, &counters);
+	if (!code) {
+		*status = assemble(module, config, counters);
+		if (!*status)
+			code = nl_undecodable();
+	}
+	json_decref(module);
+	json_decref(config);
+	json_decref(counters);
+	return code;
+}
+
+static const char *text(json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key)) ?: "-";
+}
+
+static void show(json_t *status)
+{
+	json_t *feature;
+	size_t i;
+
+	printf("module     nf_looptrack %s\n", text(json_object_get(status, "module"), "version"));
+	printf("tool       looptrack %s\n", VERSION);
+	printf("kernel     %s\n", text(status, "kernel"));
+	printf("namespace  %s\n", opt.netns ?: "current");
+	printf("defaults   netns=%s\n", text(status, "netns_default"));
+
+	printf("\n%-10s %-8s %s\n", "feature", "mode", "default");
+	json_array_foreach(json_object_get(status, "features"), i, feature) {
+		printf("%-10s ", text(feature, "name"));
+		out_word(text(feature, "mode"), 8);
+		if (json_is_true(json_object_get(feature, "supported")))
+			printf(" %s\n", text(feature, "default"));
+		else
+			printf(" %-8s not supported by this module\n", text(feature, "default"));
+	}
+
+	putchar('\n');
+	out_counters(json_object_get(status, "counters"));
+}
+
+static enum exit_code cmd_status_run(int argc, char **argv)
+{
+	enum exit_code code = no_arguments(argc, argv, 1);
+	json_t *status = NULL;
+	struct nl nl;
+
+	if (code)
+		return code;
+	code = nl_open(&nl);
+	if (!code)
+		code = ask(&nl, &status);
+	nl_close(&nl);
+	if (code)
+		return code;
+	if (opt.json)
+		return out_json(status);
+	show(status);
+	json_decref(status);
+	return EXIT_OK;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.args = "",
+	.help = "module, namespace, features and counters on one screen",
+	.run = cmd_status_run,
+};

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# bash completion for looptrack(8)
+
+_looptrack()
+{
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local features='clash stale ports linger loopsnat loopguard origin passmark express'
+	local word words='' command='' i
+
+	# The command is the first word that is neither an option nor the value of one.
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-[nc] | -[!-]*[nc] | --netns | --color)
+			((i++))
+			;;
+		-*)
+			;;
+		*)
+			command=${COMP_WORDS[i]}
+			break
+			;;
+		esac
+	done
+
+	case $command in
+	'')
+		case $previous in
+		-n | -[!-]*n | --netns)
+			words=$(find /run/netns -mindepth 1 -printf '%f\n' 2>/dev/null)
+			;;
+		-c | -[!-]*c | --color)
+			words='auto always never'
+			;;
+		*)
+			words='status set reset stats monitor help'
+			[[ $current == -* ]] && words='-4 -6 --json --pretty --netns --color
+				--version --help'
+			;;
+		esac
+		;;
+	set)
+		# Features and modes take turns; a feature is given once.
+		if (((COMP_CWORD - i) % 2)); then
+			for word in $features; do
+				[[ " ${COMP_WORDS[*]:i} " == *" $word "* ]] || words+=" $word"
+			done
+		else
+			words='off observe enforce'
+		fi
+		;;
+	stats)
+		words='--explain'
+		;;
+	monitor)
+		words='--count'
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _looptrack looptrack

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Generic netlink: finding the module, asking it, understanding a refusal. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/genetlink.h>
+#include <linux/nf_looptrack.h>
+
+#include "nl.h"
+#include "out.h"
+
+static enum exit_code no_module(void)
+{
+	return fail(EXIT_NOMODULE,
+		    "module nf_looptrack is not loaded; load it with \"modprobe nf_looptrack\"");
+}
+
+enum exit_code nl_undecodable(void)
+{
+	if (errno == EBADMSG)
+		return fail(EXIT_MISMATCH,
+			    "module and tool do not fit: its answer is not understood");
+	return fail(EXIT_SYSTEM, "out of memory");
+}
+
+bool nl_is(const struct nlmsghdr *nlh, uint16_t family, uint8_t cmd)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+
+	return nlh->nlmsg_type == family && mnl_nlmsg_get_payload_len(nlh) >= GENL_HDRLEN &&
+	       genl->cmd == cmd;
+}
+
+json_t *nl_decode(const struct nlmsghdr *nlh, const struct attr_set *set)
+{
+	return attr_decode(set, mnl_nlmsg_get_payload_offset(nlh, GENL_HDRLEN),
+			   mnl_nlmsg_get_payload_len(nlh) - GENL_HDRLEN);
+}
+
+static struct nlmsghdr *nl_request_family(struct nl *nl, uint16_t family, uint8_t cmd,
+					  uint8_t version)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(nl->request);
+	struct genlmsghdr *genl;
+
+	nlh->nlmsg_type = family;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	nlh->nlmsg_seq = ++nl->seq;
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = cmd;
+	genl->version = version;
+	return nlh;
+}
+
+struct nlmsghdr *nl_request(struct nl *nl, uint8_t cmd)
+{
+	return nl_request_family(nl, nl->family, cmd, NF_LOOPTRACK_GENL_VERSION);
+}
+
+/* What extack says in an acknowledgment, as an object; NULL if it is silent. */
+static json_t *extack_decode(const struct nlmsghdr *nlh)
+{
+	const struct nlmsgerr *ack = mnl_nlmsg_get_payload(nlh);
+	size_t len = mnl_nlmsg_get_payload_len(nlh);
+	size_t skip = sizeof(*ack);
+
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return NULL;
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		skip += MNL_ALIGN(ack->msg.nlmsg_len) - sizeof(ack->msg);
+	if (skip > len)
+		return NULL;
+	return attr_decode(&attr_extack, (const char *)ack + skip, len - skip);
+}
+
+/* Say why the kernel did not do what the request wanted. */
+static enum exit_code refusal(const struct nlmsghdr *request, const struct attr_set *set,
+			      int error, json_t *extack)
+{
+	const char *message = json_string_value(json_object_get(extack, "message"));
+	json_t *offset = json_object_get(extack, "offset");
+	json_t *missing = json_object_get(extack, "missing");
+	enum exit_code code;
+	char *name = NULL;
+
+	if (!message && error == ENOENT)
+		return no_module();
+	if (!message && error == EPERM)
+		return fail(EXIT_PRIVILEGE,
+			    "not permitted: this needs CAP_NET_ADMIN in the user namespace that owns the network namespace");
+	if (!message && error == EOPNOTSUPP)
+		return fail(EXIT_MISMATCH,
+			    "the module does not know this command, it is older than this tool: reload the module");
+	if (missing)
+		return fail(EXIT_MISMATCH,
+			    "the module wants attribute %d, it is newer than this tool: upgrade the tool",
+			    (int)json_integer_value(missing));
+
+	if (offset)
+		name = attr_locate(set, request, json_integer_value(offset));
+	code = fail(error == EPERM ? EXIT_PRIVILEGE : EXIT_REFUSED,
+		    "the kernel refused: %s%s%s%s", message ?: strerror(error),
+		    name ? " (attribute " : "", name ?: "", name ? ")" : "");
+	free(name);
+	return code;
+}
+
+/* The acknowledgment ends a request. */
+static enum exit_code acknowledged(const struct nlmsghdr *request, const struct attr_set *set,
+				   const struct nlmsghdr *nlh)
+{
+	const struct nlmsgerr *ack = mnl_nlmsg_get_payload(nlh);
+	enum exit_code code = EXIT_OK;
+	json_t *extack;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ack)) {
+		errno = EBADMSG;
+		return nl_undecodable();
+	}
+	extack = extack_decode(nlh);
+	if (ack->error)
+		code = refusal(request, set, -ack->error, extack);
+	else if (json_object_get(extack, "message"))
+		fail(EXIT_OK, "the kernel warns: %s",
+		     json_string_value(json_object_get(extack, "message")));
+	json_decref(extack);
+	return code;
+}
+
+enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answer)
+{
+	const struct nlmsghdr *request = (const void *)nl->request;
+	unsigned int portid = mnl_socket_get_portid(nl->sock);
+	json_t *object = NULL;
+	enum exit_code code;
+
+	if (mnl_socket_sendto(nl->sock, request, request->nlmsg_len) < 0)
+		return fail(EXIT_SYSTEM, "cannot send to the kernel: %s", strerror(errno));
+
+	for (;;) {
+		ssize_t received = mnl_socket_recvfrom(nl->sock, nl->answer, sizeof(nl->answer));
+		const struct nlmsghdr *nlh = (const void *)nl->answer;
+		int len = received;
+
+		if (received < 0 && errno == EINTR)
+			continue;
+		if (received < 0) {
+			code = fail(EXIT_SYSTEM, "cannot receive from the kernel: %s",
+				    strerror(errno));
+			goto drop;
+		}
+		for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+			if (nlh->nlmsg_seq != request->nlmsg_seq || nlh->nlmsg_pid != portid)
+				continue;
+			if (nlh->nlmsg_type == NLMSG_ERROR) {
+				code = acknowledged(request, set, nlh);
+				goto end;
+			}
+			if (nlh->nlmsg_type != request->nlmsg_type ||
+			    mnl_nlmsg_get_payload_len(nlh) < GENL_HDRLEN)
+				continue;
+			json_decref(object);
+			object = nl_decode(nlh, set);
+			if (!object)
+				return nl_undecodable();
+		}
+	}
+end:
+	if (!code && answer && !object) {
+		errno = EBADMSG;
+		return nl_undecodable();
+	}
+	if (!code && answer) {
+		*answer = object;
+		return EXIT_OK;
+	}
+drop:
+	json_decref(object);
+	return code;
+}
+
+enum exit_code nl_get(struct nl *nl, uint8_t cmd, const struct attr_set *set, json_t **answer)
+{
+	nl_request(nl, cmd);
+	return nl_talk(nl, set, answer);
+}
+
+/* Take the numbers of the family from what the kernel told about it. */
+static enum exit_code nl_family(struct nl *nl, json_t *family)
+{
+	json_int_t version = json_integer_value(json_object_get(family, "version"));
+	json_t *group;
+	size_t i;
+
+	if (version > NF_LOOPTRACK_GENL_VERSION)
+		return fail(EXIT_MISMATCH,
+			    "the module is newer than this tool (protocol %d, not %d): upgrade the tool",
+			    (int)version, NF_LOOPTRACK_GENL_VERSION);
+	if (version < NF_LOOPTRACK_GENL_VERSION)
+		return fail(EXIT_MISMATCH,
+			    "the module is older than this tool (protocol %d, not %d): reload the module",
+			    (int)version, NF_LOOPTRACK_GENL_VERSION);
+
+	nl->family = json_integer_value(json_object_get(family, "id"));
+	json_array_foreach(json_object_get(family, "groups"), i, group) {
+		const char *name = json_string_value(json_object_get(group, "name"));
+
+		if (name && !strcmp(name, NF_LOOPTRACK_MCGRP_EVENTS))
+			nl->events = json_integer_value(json_object_get(group, "id"));
+	}
+	return EXIT_OK;
+}
+
+enum exit_code nl_open(struct nl *nl)
+{
+	enum exit_code code;
+	struct nlmsghdr *nlh;
+	json_t *family = NULL;
+	int on = 1;
+
+	nl->sock = NULL;
+	nl->events = 0;
+	nl->seq = 0;
+	code = netns_enter(opt.netns);
+	if (code)
+		return code;
+	nl->sock = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
+	if (!nl->sock || mnl_socket_bind(nl->sock, 0, MNL_SOCKET_AUTOPID) < 0)
+		return fail(EXIT_SYSTEM, "cannot open a netlink socket: %s", strerror(errno));
+	/* Both only make refusals more readable. */
+	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &on, sizeof(on));
+	mnl_socket_setsockopt(nl->sock, NETLINK_CAP_ACK, &on, sizeof(on));
+
+	nlh = nl_request_family(nl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, NF_LOOPTRACK_GENL_NAME);
+	code = nl_talk(nl, &attr_ctrl, &family);
+	if (code)
+		return code;
+	code = nl_family(nl, family);
+	json_decref(family);
+	return code;
+}
+
+void nl_close(struct nl *nl)
+{
+	if (nl->sock)
+		mnl_socket_close(nl->sock);
+}
+
+enum exit_code nl_subscribe(struct nl *nl)
+{
+	int groups[] = { GENL_ID_CTRL, nl->events };
+	int size = 1 << 20;
+
+	if (!nl->events)
+		return fail(EXIT_MISMATCH,
+			    "the module has no events, it is older than this tool: reload the module");
+	/* The more room, the later events get lost; the first needs privilege. */
+	if (setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVBUFFORCE,
+		       &size, sizeof(size)))
+		setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVBUF,
+			   &size, sizeof(size));
+
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		if (!mnl_socket_setsockopt(nl->sock, NETLINK_ADD_MEMBERSHIP, &groups[i],
+					   sizeof(groups[i])))
+			continue;
+		if (errno == EPERM || errno == ENOENT)
+			return refusal(NULL, NULL, errno, NULL);
+		return fail(EXIT_SYSTEM, "cannot receive events: %s", strerror(errno));
+	}
+	return EXIT_OK;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef NL_H
+#define NL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+#include <libmnl/libmnl.h>
+#include <linux/types.h>
+
+#include "attr.h"
+#include "looptrack.h"
+
+/**
+ * struct nl - a connection to the module in one network namespace
+ * @sock: the socket
+ * @family: number of the generic netlink family
+ * @events: number of its multicast group for events
+ * @seq: number of the last request
+ * @request: the request being built and sent
+ * @answer: the datagram received last
+ */
+struct nl {
+	struct mnl_socket *sock;
+	unsigned int family;
+	unsigned int events;
+	unsigned int seq;
+	__u64 request[2048];
+	__u64 answer[2048];
+};
+
+/*
+ * Enter the namespace of the options, connect, and find the family. Whether it
+ * succeeds or fails, nl_close() is due.
+ */
+enum exit_code nl_open(struct nl *nl);
+void nl_close(struct nl *nl);
+
+/* Begin a request; attributes go behind it with mnl_attr_put_*(). */
+struct nlmsghdr *nl_request(struct nl *nl, uint8_t cmd);
+
+/**
+ * nl_talk() - send the request and wait for its end
+ * @nl: the connection; the request is in it
+ * @set: attributes of the request and of its answer
+ * @answer: where to put the answer, for the caller to json_decref(), or NULL
+ *
+ * Return: EXIT_OK, with *@answer set, or the exit code of a failure that was
+ * reported.
+ */
+enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answer);
+
+/* A request without attributes: all of the above. */
+enum exit_code nl_get(struct nl *nl, uint8_t cmd, const struct attr_set *set, json_t **answer);
+
+/* Receive events, and word of the family's end, from now on. */
+enum exit_code nl_subscribe(struct nl *nl);
+
+/* Whether @nlh is command @cmd of generic netlink family @family. */
+bool nl_is(const struct nlmsghdr *nlh, uint16_t family, uint8_t cmd);
+
+/* The attributes of a generic netlink message; see attr_decode(). */
+json_t *nl_decode(const struct nlmsghdr *nlh, const struct attr_set *set);
+
+/* Report that nl_decode() or a JSON function failed. */
+enum exit_code nl_undecodable(void);
+
+#endif /* NL_H */

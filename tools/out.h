@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef OUT_H
+#define OUT_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "looptrack.h"
+
+/* Decide about colours: "auto", "always" or "never"; false for other words. */
+bool out_color(const char *when);
+
+/* Write a word, padded to @width, in the colour of its meaning if it has one. */
+void out_word(const char *word, int width);
+
+/* Write a value and a newline, indented with -p, and drop the reference. */
+enum exit_code out_json(json_t *value);
+
+/* Write the counters, one a line. */
+void out_counters(json_t *counters);
+
+/*
+ * Hand on what was written so far; false if nobody takes it any more. Why, is
+ * told by out_close().
+ */
+bool out_flush(void);
+
+/*
+ * At the end: @code, or if nothing else failed, that of a failure to write. A
+ * reader that has closed its pipe has seen enough; that is none.
+ */
+enum exit_code out_close(enum exit_code code);
+
+/* One line on stderr; returns @code. */
+__printf(2, 3) enum exit_code fail(enum exit_code code, const char *format, ...);
+
+#endif /* OUT_H */

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A kernel with nf_looptrack, as far as the tool can see: stands in for
+ * libmnl's socket functions (ld --wrap). LOOPTRACK_FAKE, a list of words, says
+ * what is unusual about it.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <linux/nf_looptrack.h>
+
+#define FAMILY	33
+#define GROUP	7
+#define PORTID	4242
+
+static __u64 replies[512];	/* the datagram to be received next */
+static char *tail;		/* its end */
+static int readable;		/* an eventfd that always is */
+static int step;		/* events sent */
+
+static int is(const char *word)
+{
+	const char *words = getenv("LOOPTRACK_FAKE");
+
+	return words && strstr(words, word);
+}
+
+static struct nlmsghdr *begin(int type, unsigned int seq)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(tail);
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_seq = seq;
+	nlh->nlmsg_pid = seq ? PORTID : 0;
+	return nlh;
+}
+
+static struct nlmsghdr *begin_genl(int type, unsigned int seq, int cmd)
+{
+	struct nlmsghdr *nlh = begin(type, seq);
+	struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+
+	genl->cmd = cmd;
+	genl->version = 1;
+	return nlh;
+}
+
+static void end(const struct nlmsghdr *nlh)
+{
+	tail = mnl_nlmsg_get_payload_tail(nlh);
+}
+
+static void put_family(const struct nlmsghdr *request)
+{
+	struct nlmsghdr *nlh = begin_genl(GENL_ID_CTRL, request->nlmsg_seq, CTRL_CMD_NEWFAMILY);
+	struct nlattr *groups, *group;
+
+	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, FAMILY);
+	mnl_attr_put_u32(nlh, CTRL_ATTR_VERSION, is("newer") ? 2 : is("older") ? 0 : 1);
+	groups = mnl_attr_nest_start(nlh, CTRL_ATTR_MCAST_GROUPS);
+	group = mnl_attr_nest_start(nlh, 1);
+	mnl_attr_put_u32(nlh, CTRL_ATTR_MCAST_GRP_ID, GROUP);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_MCAST_GRP_NAME, is("mute") ? "other" : "events");
+	mnl_attr_nest_end(nlh, group);
+	mnl_attr_nest_end(nlh, groups);
+	end(nlh);
+}
+
+static void put_module(const struct nlmsghdr *request)
+{
+	struct nlmsghdr *nlh = begin_genl(FAMILY, request->nlmsg_seq, NF_LOOPTRACK_CMD_MODULE_GET);
+
+	if (!is("lacking"))
+		mnl_attr_put_strz(nlh, NF_LOOPTRACK_A_MODULE_VERSION, "0.9.9");
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_MODULE_NETNS_DEFAULT,
+			 is("unknown") ? 9 : NF_LOOPTRACK_NETNS_ALL);
+	if (is("unknown"))
+		mnl_attr_put_u64(nlh, 99, 1);
+	end(nlh);
+}
+
+static void put_features(const struct nlmsghdr *request)
+{
+	struct nlmsghdr *nlh = begin_genl(FAMILY, request->nlmsg_seq,
+					  NF_LOOPTRACK_CMD_FEATURE_GET);
+	int last = NF_LOOPTRACK_FEATURE_MAX;
+
+	if (is("unknown"))
+		last += 2;
+	if (is("few"))
+		last = 1;
+	for (int i = 0; i <= last; i++) {
+		struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_CONFIG_FEATURE);
+		int mode = i ? NF_LOOPTRACK_MODE_OFF : NF_LOOPTRACK_MODE_ENFORCE;
+
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_ID, i);
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE, mode);
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_DEFAULT,
+				 i > NF_LOOPTRACK_FEATURE_MAX ? 17 : mode);
+		if (!i)
+			mnl_attr_put(nlh, NF_LOOPTRACK_A_FEATURE_SUPPORTED, 0, NULL);
+		mnl_attr_nest_end(nlh, nest);
+	}
+	end(nlh);
+}
+
+static void put_counters(const struct nlmsghdr *request)
+{
+	struct nlmsghdr *nlh = begin_genl(FAMILY, request->nlmsg_seq, NF_LOOPTRACK_CMD_STATS_GET);
+	int last = NF_LOOPTRACK_A_STATS_MAX;
+
+	if (is("short"))
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STATS_CLASH_SEEN, 1);
+	for (int i = NF_LOOPTRACK_A_STATS_PAD + 1; i <= last + is("unknown"); i++) {
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_STATS_PAD, 0, NULL);
+		mnl_attr_put_u64(nlh, i, is("huge") ? ~0ULL : 100ULL + i);
+	}
+	end(nlh);
+}
+
+/* What was asked for, in the order of the attributes, for the test to see. */
+static void print_set(const struct nlmsghdr *request)
+{
+	const struct nlattr *nest, *attr;
+
+	fputs("set", stderr);
+	mnl_attr_for_each(nest, request, GENL_HDRLEN) {
+		fputc(' ', stderr);
+		mnl_attr_for_each_nested(attr, nest)
+			fprintf(stderr, "%c%u", mnl_attr_get_type(attr) == 1 ? 'f' : 'm',
+				mnl_attr_get_u32(attr));
+	}
+	fputc('\n', stderr);
+}
+
+static void put_ack(const struct nlmsghdr *request, int error, const char *message, int offset,
+		    int missing)
+{
+	struct nlmsghdr *nlh = begin(NLMSG_ERROR, request->nlmsg_seq);
+	struct nlmsgerr *ack = mnl_nlmsg_put_extra_header(nlh, sizeof(*ack));
+
+	ack->error = -error;
+	ack->msg = *request;
+	nlh->nlmsg_flags = NLM_F_CAPPED;
+	if (is("uncapped")) {
+		memcpy(mnl_nlmsg_put_extra_header(nlh, request->nlmsg_len - MNL_NLMSG_HDRLEN),
+		       mnl_nlmsg_get_payload(request), request->nlmsg_len - MNL_NLMSG_HDRLEN);
+		nlh->nlmsg_flags = 0;
+	}
+	if (message || offset || missing)
+		nlh->nlmsg_flags |= NLM_F_ACK_TLVS;
+	if (message)
+		mnl_attr_put_strz(nlh, NLMSGERR_ATTR_MSG, message);
+	if (offset)
+		mnl_attr_put_u32(nlh, NLMSGERR_ATTR_OFFS, offset);
+	if (missing)
+		mnl_attr_put_u32(nlh, NLMSGERR_ATTR_MISS_TYPE, missing);
+	end(nlh);
+}
+
+static void put_addresses(struct nlmsghdr *nlh, int six, const char *src, const char *dst)
+{
+	struct in6_addr addr;
+
+	inet_pton(six ? AF_INET6 : AF_INET, src, &addr);
+	mnl_attr_put(nlh, six ? NF_LOOPTRACK_A_TUPLE_SRC6 : NF_LOOPTRACK_A_TUPLE_SRC4,
+		     six ? 16 : 4, &addr);
+	inet_pton(six ? AF_INET6 : AF_INET, dst, &addr);
+	mnl_attr_put(nlh, six ? NF_LOOPTRACK_A_TUPLE_DST6 : NF_LOOPTRACK_A_TUPLE_DST4,
+		     six ? 16 : 4, &addr);
+}
+
+static void put_tuple(struct nlmsghdr *nlh, int type, const char *src, int sport,
+		      const char *dst, int dport)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+
+	put_addresses(nlh, !!strchr(src, ':'), src, dst);
+	if (sport)
+		mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_TUPLE_SPORT, htons(sport));
+	if (dport)
+		mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_TUPLE_DPORT, htons(dport));
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static struct nlmsghdr *begin_event(int decision, int protocol, int zone)
+{
+	struct nlmsghdr *nlh = begin_genl(FAMILY, 0, NF_LOOPTRACK_CMD_EVENT);
+
+	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_EVENT_TIME, 1795336262123456789ULL);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_EVENT_FEATURE, NF_LOOPTRACK_FEATURE_CLASH);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_EVENT_DECISION, decision);
+	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_EVENT_PROTOCOL, protocol);
+	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_EVENT_ZONE, zone);
+	return nlh;
+}
+
+static ssize_t put_event(int which)
+{
+	struct nlmsghdr *nlh;
+
+	switch (which) {
+	case 0:
+		nlh = begin_event(NF_LOOPTRACK_DECISION_REPICKED, IPPROTO_TCP, 0);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "10.1.0.2", 1024, "10.9.0.1", 80);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_WANTED, "10.9.0.1", 80, "192.0.2.1", 1024);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_GOT, "10.9.0.1", 80, "192.0.2.1", 23456);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_HOLDER, "10.2.0.2", 1024, "10.9.0.1", 80);
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_EVENT_PICKS, 1);
+		break;
+	case 1:
+		nlh = begin_event(NF_LOOPTRACK_DECISION_EXHAUSTED, IPPROTO_UDP, 5);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "2001:db8::2", 1024, "2001:db8:9::1", 53);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_WANTED, "2001:db8:9::1", 53, "2001:db8:5::1",
+			  1024);
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_EVENT_PICKS, 8);
+		break;
+	case 2:
+		if (!is("lost"))
+			return 0;
+		errno = ENOBUFS;
+		return -1;
+	case 3:			/* of the future */
+		nlh = begin_event(77, 253, 0);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "10.1.0.3", 0, "10.9.0.1", 0);
+		mnl_attr_put_u64(nlh, 99, 1);
+		break;
+	case 4:
+		if (!is("unloaded"))
+			return 0;
+		nlh = begin_genl(GENL_ID_CTRL, 0, CTRL_CMD_DELFAMILY);
+		mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, FAMILY);
+		break;
+	default:
+		raise(is("killed") ? SIGTERM : SIGINT);
+		return 0;
+	}
+	end(nlh);
+	return 0;
+}
+
+struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags)
+{
+	(void)bus;
+	(void)flags;
+	return (struct mnl_socket *)replies;
+}
+
+int __wrap_mnl_socket_bind(struct mnl_socket *sock, unsigned int groups, pid_t pid)
+{
+	(void)sock;
+	(void)groups;
+	(void)pid;
+	readable = eventfd(1, EFD_CLOEXEC);
+	return 0;
+}
+
+int __wrap_mnl_socket_close(struct mnl_socket *sock)
+{
+	(void)sock;
+	return close(readable);
+}
+
+int __wrap_mnl_socket_get_fd(const struct mnl_socket *sock)
+{
+	(void)sock;
+	return readable;
+}
+
+unsigned int __wrap_mnl_socket_get_portid(const struct mnl_socket *sock)
+{
+	(void)sock;
+	return PORTID;
+}
+
+int __wrap_mnl_socket_setsockopt(const struct mnl_socket *sock, int type, void *buf,
+				 socklen_t len)
+{
+	(void)sock;
+	(void)len;
+	if (type != NETLINK_ADD_MEMBERSHIP || *(int *)buf != GROUP || !is("unprivileged"))
+		return 0;
+	errno = EPERM;
+	return -1;
+}
+
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf, size_t len)
+{
+	const struct nlmsghdr *request = buf;
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(request);
+	/* The mode of the second feature: behind headers, nest, nest and its id. */
+	int mode_offset = MNL_NLMSG_HDRLEN + GENL_HDRLEN + 20 + 4 + 8;
+
+	(void)sock;
+	tail = (char *)replies;
+	end(begin(NLMSG_NOOP, request->nlmsg_seq + 1000));	/* none of our business */
+	if (request->nlmsg_type == GENL_ID_CTRL) {
+		if (is("absent")) {
+			put_ack(request, ENOENT, NULL, 0, 0);
+			return len;
+		}
+		put_family(request);
+	} else if (is("unprivileged")) {
+		put_ack(request, EPERM, NULL, 0, 0);
+		return len;
+	} else if (is("lame")) {
+		put_ack(request, EOPNOTSUPP, NULL, 0, 0);
+		return len;
+	} else if (is("demanding")) {
+		put_ack(request, EINVAL, NULL, 0, 3);
+		return len;
+	} else if (is("stern")) {
+		put_ack(request, EINVAL, NULL, 0, 0);
+		return len;
+	} else if (is("refusing")) {
+		put_ack(request, EOPNOTSUPP, "this module cannot do that",
+			is("whole") ? mode_offset - 12 : mode_offset, 0);
+		return len;
+	} else if (genl->cmd == NF_LOOPTRACK_CMD_MODULE_GET) {
+		put_module(request);
+	} else if (genl->cmd == NF_LOOPTRACK_CMD_FEATURE_GET) {
+		put_features(request);
+	} else if (genl->cmd == NF_LOOPTRACK_CMD_STATS_GET) {
+		put_counters(request);
+	} else if (genl->cmd == NF_LOOPTRACK_CMD_FEATURE_SET) {
+		print_set(request);
+	}
+	if (is("silent") && request->nlmsg_type != GENL_ID_CTRL)
+		tail = (char *)replies;
+	put_ack(request, 0, is("warning") ? "take care" : NULL, 0, 0);
+	return len;
+}
+
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *sock, void *buf, size_t size)
+{
+	ssize_t err = 0;
+	size_t len;
+
+	(void)sock;
+	if (tail == (char *)replies)
+		err = put_event(step++);
+	if (err)
+		return err;
+	len = tail - (char *)replies;
+	tail = (char *)replies;
+	if (len > size)
+		abort();
+	memcpy(buf, replies, len);
+	return len;
+}

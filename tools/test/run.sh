@@ -1,0 +1,190 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016,SC2013
+#
+# What the tool says and how it exits, in KTAP: mostly against the kernel of
+# test/fake.c, and without the module where this machine's own kernel will do.
+#
+#   test/run.sh [O]		O: where it was built
+
+cd "$(dirname "$0")/.." || exit 1
+O=$(cd "${1:-.}" && pwd) || exit 1
+tool=$O/looptrack
+fake=$O/test/looptrack
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+TZ=UTC
+export TZ
+count=0
+failed=0
+
+report() {	# ok|not ok, name
+	count=$((count + 1))
+	echo "$1 $count $2"
+	[ "$1" = ok ] || failed=$((failed + 1))
+}
+
+# expect NAME CODE TEXT WORDS ARGUMENTS...: with a kernel as WORDS say, the
+# exit code is CODE and TEXT is in what is written, or nothing if it is empty.
+expect() {
+	name=$1 code=$2 text=$3 words=$4
+	shift 4
+	LOOPTRACK_FAKE=$words "$fake" "$@" >"$work/out" 2>&1
+	result $? "$code" "$text" "$name"
+}
+
+# The same, for a shell command, with the tool itself as $tool.
+expect_sh() {
+	sh -c "tool=$tool fake=$fake; $4" >"$work/out" 2>&1
+	result $? "$2" "$3" "$1"
+}
+
+result() {	# exit code, wanted exit code, wanted text, name
+	if [ "$1" = "$2" ] && if [ -n "$3" ]; then
+		grep -qF -e "$3" "$work/out"
+	else
+		[ ! -s "$work/out" ]
+	fi; then
+		report ok "$4"
+	else
+		report "not ok" "$4"
+		echo "# exit code $1, wanted $2 and: $3"
+		sed 's/^/# /' "$work/out"
+	fi
+}
+
+echo KTAP version 1
+
+# Words that are wrong: nothing is sent, whatever the kernel.
+expect_sh "no command" 1 'Usage: looptrack' '$tool'
+expect_sh "help" 0 'stats   [--explain]' '$tool help'
+expect_sh "-h" 0 'Usage: looptrack' '$tool -h'
+expect_sh "-V" 0 "looptrack $(cat ../VERSION)" '$tool -V'
+expect_sh "unknown command" 1 'unknown command "flow"' '$tool flow'
+expect_sh "unknown option" 1 'option "-x" is not understood' '$tool -jx status'
+expect_sh "unknown long option" 1 'option "--jsn" is not understood' '$tool --jsn status'
+expect_sh "option without its value" 1 'option "-n" needs a value' '$tool -n'
+expect_sh "unknown colour choice" 1 'none of: auto always never' '$tool -c blue status'
+expect_sh "general option too late" 1 'option "-j" is not understood' '$tool stats -j'
+for command in status reset stats monitor help; do
+	expect_sh "$command: surplus word" 1 "$command: unexpected argument \"x\"" "\$tool $command x"
+done
+expect_sh "set: nothing" 1 'no feature given' '$tool set'
+expect_sh "set: odd" 1 'no mode given for feature "stale"' '$tool set clash off stale'
+expect_sh "set: unknown feature" 1 '"all" is none of: clash stale ports linger loopsnat' \
+	'$tool set all off'
+expect_sh "set: unknown mode" 1 'mode "on" is none of: off observe enforce' '$tool set clash on'
+expect_sh "set: repeated feature" 1 '"clash" is given twice' '$tool set clash off clash off'
+expect_sh "monitor: count without number" 1 'option "-C" needs a value' '$tool monitor -C'
+for number in 0 -1 1x '""' 99999999999999999999; do
+	expect_sh "monitor: count $number" 1 'not a number above zero' "\$tool monitor -C $number"
+done
+expect_sh "stats: no JSON to --explain" 1 'has no JSON' '$tool -j stats --explain'
+
+# Namespaces, and the kernel of this machine.
+expect_sh "namespace unknown" 6 '/run/netns/no-such-ns: No such file' '$tool -n no-such-ns status'
+expect_sh "namespace of another kind" 6 'is not a network namespace' '$tool -n ./Makefile status'
+if [ -d /sys/module/nf_looptrack ]; then
+	report ok "module not loaded # SKIP it is"
+else
+	expect_sh "module not loaded" 3 'modprobe nf_looptrack' '$tool status'
+	if [ "$(id -u)" = 0 ]; then
+		expect_sh "namespace by path" 3 'is not loaded' \
+			'$tool -n /proc/self/ns/net status'
+	fi
+fi
+
+# Answers.
+expect "status: module" 0 'module     nf_looptrack 0.9.9' '' status
+expect "status: namespace" 0 'namespace  current' '' status
+expect "status: defaults" 0 'defaults   netns=all' '' status
+expect "status: feature" 0 'clash      enforce  enforce' '' status
+expect "status: unsupported feature" 0 \
+	'express    off      off      not supported by this module' '' status
+expect "status: older module" 0 'express    off      off      not supported' few status
+expect "status: counter" 0 'clash_committed 102' '' status
+expect "status: unknown feature" 0 'feature-9  off      mode-17' unknown status
+expect "status: unknown counter" 0 'counter-9       109' unknown status
+expect "status: unknown default" 0 'netns=netns-9' unknown status
+expect "status: colour" 0 "$(printf 'clash      \033[32menforce\033[0m  enforce')" '' \
+	-c always status
+expect "status: JSON" 0 '{"module":{"version":"0.9.9"},"tool":{"version":"'"$(cat ../VERSION)"'"},"kernel":"'"$(uname -r)"'","netns":"current","netns_default":"all","features":[{"name":"clash","mode":"enforce","default":"enforce","supported":true},{"name":"stale","mode":"off","default":"off","supported":false},' \
+	'' -j status
+expect "status: JSON of older module" 0 \
+	'{"name":"express","mode":"off","default":"off","supported":false}],"counters":{"clash_' \
+	few -j status
+expect "status: pretty JSON" 0 '        "version": "0.9.9"' '' -jp status
+expect "stats" 0 'clash_lost      106' '' stats
+expect "stats: no padding" 0 '{"clash_committed":102,"clash_seen":103,"clash_repicked":104,"clash_exhausted":105,"clash_lost":106,"clash_excluded":107,"events_lost":108}' \
+	'' -j stats
+expect "stats: unknown counter" 0 '"events_lost":108,"counter-9":109}' unknown -j stats
+expect "stats: largest integer" 0 '"clash_seen":9223372036854775807' huge -j stats
+expect "stats: --explain" 0 '    New flows that lost their port and were committed' '' \
+	stats --explain
+expect "stats: --explain of an unknown counter" 0 'This tool does not know it' unknown \
+	stats --explain
+expect "set: one message" 0 'set f0m1 f2m2' '' set ports enforce clash observe
+expect "reset" 0 '' '' reset
+expect "a warning" 0 'the kernel warns: take care' warning reset
+
+# Refusals.
+expect "absent" 3 'modprobe nf_looptrack' absent status
+expect "newer" 5 'newer than this tool (protocol 2, not 1): upgrade the tool' newer status
+expect "older" 5 'older than this tool (protocol 0, not 1): reload the module' older status
+expect "without privilege" 4 'needs CAP_NET_ADMIN in the user namespace' unprivileged reset
+expect "monitor without privilege" 4 'needs CAP_NET_ADMIN' unprivileged monitor
+expect "monitor without group" 5 'reload the module' mute monitor
+expect "command missing" 5 'does not know this command' lame reset
+expect "attribute missing" 5 'wants attribute 3' demanding reset
+expect "answer lacking an attribute" 5 'its answer is not understood' lacking status
+expect "answer with a wrong length" 5 'its answer is not understood' short stats
+expect "no answer" 5 'its answer is not understood' silent stats
+expect "refused without a word" 2 'the kernel refused: Invalid argument' stern reset
+expect "refused, attribute named" 2 \
+	'refused: this module cannot do that (attribute feature.mode in "stale observe")' \
+	refusing set clash off stale observe
+expect "refused, nest named" 2 '(attribute feature in "stale observe")' \
+	"refusing whole" set clash off stale observe
+expect "refused, request repeated" 2 '(attribute feature.mode in "stale observe")' \
+	"refusing uncapped" set clash off stale observe
+
+# Events. The fake kernel ends with SIGINT, or as it is told.
+first='2026-11-22 08:31:02.123456 clash repicked tcp 10.1.0.2:1024 -> 10.9.0.1:80 wanted 192.0.2.1:1024 got 192.0.2.1:23456 holder 10.2.0.2:1024 -> 10.9.0.1:80 picks 1'
+second='clash exhausted udp [2001:db8::2]:1024 -> [2001:db8:9::1]:53 wanted [2001:db8:5::1]:1024 zone 5 picks 8'
+expect "monitor" 0 "$first" '' monitor
+expect "monitor: v6, zone" 0 "$second" '' monitor
+expect "monitor: of the future" 0 'clash decision-77 253 10.1.0.3 -> 10.9.0.1' '' monitor
+expect "monitor: SIGTERM" 0 "$second" killed monitor
+expect "monitor: loss" 0 'some events were lost' lost monitor
+expect "monitor: on after a loss" 0 'decision-77' lost monitor
+expect "monitor: JSON of a loss" 0 '{"lost":true}' lost -j monitor
+expect "monitor: unloaded" 3 'module nf_looptrack was unloaded' unloaded monitor
+expect "monitor: JSON" 0 '{"time":"2026-11-22T08:31:02.123456789+00:00","feature":"clash","decision":"repicked","protocol":"tcp","zone":0,"flow":{"src":"10.1.0.2","dst":"10.9.0.1","sport":1024,"dport":80},"wanted":{' \
+	'' -j monitor
+expect_sh "monitor: time zone" 0 '"2026-11-22T03:01:02.123456789-05:30"' \
+	'TZ=XXX5:30 $fake -j monitor -C 1'
+expect_sh "monitor: count" 0 '=1=' 'echo "=$($fake monitor -C 1 | wc -l)="'
+expect_sh "monitor: -4" 0 '=2=' 'echo "=$($fake -4 monitor | wc -l)="'
+expect_sh "monitor: -6" 0 '=1=' 'echo "=$($fake -6 monitor | wc -l)="'
+
+# Readers that go, and disks that are full.
+for arguments in status "-j status" stats help -V "monitor -C 1" monitor; do
+	expect_sh "$arguments: full" 7 'cannot write: No space left' "\$fake $arguments >/dev/full"
+	expect_sh "$arguments: closed" 7 'cannot write: Bad file' "\$fake $arguments >&-"
+	expect_sh "$arguments: no reader" 0 '' "{ sleep 0.1; \$fake $arguments || echo \$?; } | :"
+done
+expect_sh "nothing to write, closed" 0 '' '$fake reset >&-'
+
+# One vocabulary: each word of the tool has its place in man page and completion.
+"$fake" -j status | tr -c 'a-z_\n' '\n' | grep -E '^[a-z]+_[a-z_]+$' |
+	sort -u >"$work/words"
+for word in $(cat "$work/words"); do
+	expect_sh "$word is documented" 0 "$word" 'cat looptrack.8'
+done
+for word in $("$fake" -j status | tr '{' '\n' | sed -n 's/^"name":"\([a-z]*\)".*/\1/p'); do
+	expect_sh "$word is documented" 0 ".It Cm $word" 'cat looptrack.8'
+	expect_sh "$word is completed" 0 "$word" 'cat looptrack.bash'
+done
+
+echo "1..$count"
+[ $failed = 0 ]

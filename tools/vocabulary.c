@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The words of the specification: one table for each attribute set and
+ * enumeration. Text, JSON and messages take their names from here and nowhere
+ * else; looptrack(8) documents them.
+ */
+#include <assert.h>
+
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/nf_looptrack.h>
+
+#include "attr.h"
+#include "looptrack.h"
+
+static const char *const feature_words[] = {
+	[NF_LOOPTRACK_FEATURE_CLASH] = "clash",
+	[NF_LOOPTRACK_FEATURE_STALE] = "stale",
+	[NF_LOOPTRACK_FEATURE_PORTS] = "ports",
+	[NF_LOOPTRACK_FEATURE_LINGER] = "linger",
+	[NF_LOOPTRACK_FEATURE_LOOPSNAT] = "loopsnat",
+	[NF_LOOPTRACK_FEATURE_LOOPGUARD] = "loopguard",
+	[NF_LOOPTRACK_FEATURE_ORIGIN] = "origin",
+	[NF_LOOPTRACK_FEATURE_PASSMARK] = "passmark",
+	[NF_LOOPTRACK_FEATURE_EXPRESS] = "express",
+};
+
+const struct attr_words attr_features = { "feature", feature_words, ARRAY_SIZE(feature_words) };
+
+static const char *const mode_words[] = {
+	[NF_LOOPTRACK_MODE_OFF] = "off",
+	[NF_LOOPTRACK_MODE_OBSERVE] = "observe",
+	[NF_LOOPTRACK_MODE_ENFORCE] = "enforce",
+};
+
+const struct attr_words attr_modes = { "mode", mode_words, ARRAY_SIZE(mode_words) };
+
+static const char *const netns_words[] = {
+	[NF_LOOPTRACK_NETNS_ALL] = "all",
+	[NF_LOOPTRACK_NETNS_INIT] = "init",
+	[NF_LOOPTRACK_NETNS_NONE] = "none",
+};
+
+static const struct attr_words netns_defaults = { "netns", netns_words, ARRAY_SIZE(netns_words) };
+
+static const char *const decision_words[] = {
+	[NF_LOOPTRACK_DECISION_OBSERVED] = "observed",
+	[NF_LOOPTRACK_DECISION_REPICKED] = "repicked",
+	[NF_LOOPTRACK_DECISION_EXHAUSTED] = "exhausted",
+	[NF_LOOPTRACK_DECISION_VERDICT] = "verdict",
+};
+
+static const struct attr_words decisions = {
+	"decision", decision_words, ARRAY_SIZE(decision_words)
+};
+
+static const struct attr_desc module_desc[] = {
+	[NF_LOOPTRACK_A_MODULE_VERSION] = { .name = "version", .type = ATTR_STRING },
+	[NF_LOOPTRACK_A_MODULE_NETNS_DEFAULT] = {
+		.name = "netns_default", .type = ATTR_ENUM, .words = &netns_defaults,
+	},
+};
+
+const struct attr_set attr_module = { module_desc, ARRAY_SIZE(module_desc), NULL };
+
+static const struct attr_desc feature_desc[] = {
+	[NF_LOOPTRACK_A_FEATURE_ID] = {
+		.name = "id", .key = "name", .type = ATTR_ENUM, .words = &attr_features,
+	},
+	[NF_LOOPTRACK_A_FEATURE_MODE] = {
+		.name = "mode", .type = ATTR_ENUM, .words = &attr_modes,
+	},
+	[NF_LOOPTRACK_A_FEATURE_DEFAULT] = {
+		.name = "default", .type = ATTR_ENUM, .words = &attr_modes,
+	},
+	[NF_LOOPTRACK_A_FEATURE_SUPPORTED] = { .name = "supported", .type = ATTR_FLAG },
+};
+
+static const struct attr_set feature_set = { feature_desc, ARRAY_SIZE(feature_desc), NULL };
+
+static const struct attr_desc config_desc[] = {
+	[NF_LOOPTRACK_A_CONFIG_FEATURE] = {
+		.name = "feature", .key = "features", .type = ATTR_LIST, .nest = &feature_set,
+	},
+};
+
+const struct attr_set attr_config = { config_desc, ARRAY_SIZE(config_desc), NULL };
+
+static const struct attr_desc stats_desc[] = {
+	[NF_LOOPTRACK_A_STATS_PAD] = { .name = "pad", .type = ATTR_IGNORE },
+	[NF_LOOPTRACK_A_STATS_CLASH_COMMITTED] = {
+		.name = "clash_committed", .type = ATTR_U64, .doc =
+		"New flows with a source binding that the module committed itself.",
+	},
+	[NF_LOOPTRACK_A_STATS_CLASH_SEEN] = {
+		.name = "clash_seen", .type = ATTR_U64, .doc =
+		"New flows whose reply tuple was found taken at commit, after NAT had chosen it: another flow was faster.",
+	},
+	[NF_LOOPTRACK_A_STATS_CLASH_REPICKED] = {
+		.name = "clash_repicked", .type = ATTR_U64, .doc =
+		"New flows that lost their port and were committed with another.",
+	},
+	[NF_LOOPTRACK_A_STATS_CLASH_EXHAUSTED] = {
+		.name = "clash_exhausted", .type = ATTR_U64, .doc =
+		"New flows for which each port tried was taken; dropped by the kernel.",
+	},
+	[NF_LOOPTRACK_A_STATS_CLASH_LOST] = {
+		.name = "clash_lost", .type = ATTR_U64, .doc =
+		"Times a port found free was refused by the commit: taken meanwhile by a flow that the module does not commit (one of those counted by clash_excluded, or an entry made through ctnetlink). The kernel counts each in insert_failed.",
+	},
+	[NF_LOOPTRACK_A_STATS_CLASH_EXCLUDED] = {
+		.name = "clash_excluded", .type = ATTR_U64, .doc =
+		"New flows with a source binding left to the kernel (helper, synproxy, expected connection, IPVS, shared packet).",
+	},
+	[NF_LOOPTRACK_A_STATS_EVENTS_LOST] = {
+		.name = "events_lost", .type = ATTR_U64, .doc =
+		"Events that could not be sent, for want of memory or a full reader.",
+	},
+};
+
+const struct attr_set attr_stats = { stats_desc, ARRAY_SIZE(stats_desc), "counter" };
+
+static const struct attr_desc tuple_desc[] = {
+	[NF_LOOPTRACK_A_TUPLE_SRC4] = { .name = "src4", .key = "src", .type = ATTR_IP4 },
+	[NF_LOOPTRACK_A_TUPLE_DST4] = { .name = "dst4", .key = "dst", .type = ATTR_IP4 },
+	[NF_LOOPTRACK_A_TUPLE_SRC6] = { .name = "src6", .key = "src", .type = ATTR_IP6 },
+	[NF_LOOPTRACK_A_TUPLE_DST6] = { .name = "dst6", .key = "dst", .type = ATTR_IP6 },
+	[NF_LOOPTRACK_A_TUPLE_SPORT] = { .name = "sport", .type = ATTR_BE16 },
+	[NF_LOOPTRACK_A_TUPLE_DPORT] = { .name = "dport", .type = ATTR_BE16 },
+};
+
+static const struct attr_set tuple_set = { tuple_desc, ARRAY_SIZE(tuple_desc), NULL };
+
+#define TUPLE(_name) { .name = (_name), .type = ATTR_NEST, .nest = &tuple_set }
+
+static const struct attr_desc event_desc[] = {
+	[NF_LOOPTRACK_A_EVENT_TIME] = { .name = "time", .type = ATTR_TIME },
+	[NF_LOOPTRACK_A_EVENT_FEATURE] = {
+		.name = "feature", .type = ATTR_ENUM, .words = &attr_features,
+	},
+	[NF_LOOPTRACK_A_EVENT_DECISION] = {
+		.name = "decision", .type = ATTR_ENUM, .words = &decisions,
+	},
+	[NF_LOOPTRACK_A_EVENT_PROTOCOL] = { .name = "protocol", .type = ATTR_PROTOCOL },
+	[NF_LOOPTRACK_A_EVENT_ZONE] = { .name = "zone", .type = ATTR_U16 },
+	[NF_LOOPTRACK_A_EVENT_FLOW] = TUPLE("flow"),
+	[NF_LOOPTRACK_A_EVENT_WANTED] = TUPLE("wanted"),
+	[NF_LOOPTRACK_A_EVENT_GOT] = TUPLE("got"),
+	[NF_LOOPTRACK_A_EVENT_HOLDER] = TUPLE("holder"),
+	[NF_LOOPTRACK_A_EVENT_PICKS] = { .name = "picks", .type = ATTR_U32 },
+};
+
+const struct attr_set attr_event = { event_desc, ARRAY_SIZE(event_desc), NULL };
+
+/* Generic netlink's own: what it tells about a family, and why it refused. */
+
+static const struct attr_desc group_desc[] = {
+	[CTRL_ATTR_MCAST_GRP_NAME] = { .name = "name", .type = ATTR_STRING },
+	[CTRL_ATTR_MCAST_GRP_ID] = { .name = "id", .type = ATTR_U32 },
+};
+
+static const struct attr_set group_set = { group_desc, ARRAY_SIZE(group_desc), NULL };
+
+static const struct attr_desc ctrl_desc[] = {
+	[CTRL_ATTR_FAMILY_ID] = { .name = "id", .type = ATTR_U16 },
+	[CTRL_ATTR_FAMILY_NAME] = { .name = "name", .type = ATTR_STRING },
+	[CTRL_ATTR_VERSION] = { .name = "version", .type = ATTR_U32 },
+	[CTRL_ATTR_MCAST_GROUPS] = {
+		.name = "groups", .type = ATTR_ARRAY, .nest = &group_set,
+	},
+};
+
+const struct attr_set attr_ctrl = { ctrl_desc, ARRAY_SIZE(ctrl_desc), NULL };
+
+static const struct attr_desc extack_desc[] = {
+	[NLMSGERR_ATTR_MSG] = { .name = "message", .type = ATTR_STRING },
+	[NLMSGERR_ATTR_OFFS] = { .name = "offset", .type = ATTR_U32 },
+	[NLMSGERR_ATTR_MISS_TYPE] = { .name = "missing", .type = ATTR_U32 },
+};
+
+const struct attr_set attr_extack = { extack_desc, ARRAY_SIZE(extack_desc), NULL };
+
+/* Something new in nf_looptrack.h must get its words here. */
+#define COMPLETE(_table, _max) \
+	static_assert(ARRAY_SIZE(_table) == (_max) + 1, #_table " and nf_looptrack.h differ")
+
+COMPLETE(feature_words, NF_LOOPTRACK_FEATURE_MAX);
+COMPLETE(mode_words, NF_LOOPTRACK_MODE_MAX);
+COMPLETE(module_desc, NF_LOOPTRACK_A_MODULE_MAX);
+COMPLETE(feature_desc, NF_LOOPTRACK_A_FEATURE_MAX);
+COMPLETE(config_desc, NF_LOOPTRACK_A_CONFIG_MAX);
+COMPLETE(stats_desc, NF_LOOPTRACK_A_STATS_MAX);
+COMPLETE(tuple_desc, NF_LOOPTRACK_A_TUPLE_MAX);
+COMPLETE(event_desc, NF_LOOPTRACK_A_EVENT_MAX);
