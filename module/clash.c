@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Feature clash: a flow that lost the race for its port picks again. */
 
+#include <linux/bottom_half.h>
+#include <linux/jiffies.h>
 #include <linux/netfilter.h>
+#include <linux/percpu.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "clash.h"
@@ -26,11 +29,49 @@
  * which see that P is taken, and commits what they choose then.
  */
 
-/* How often a flow may choose. Each time the kernel tries up to 248 ports, in
- * runs that start at random places; in a range of 128 or fewer it tries all.
- * Bounded because this is softirq: a full range costs this many searches.
+/* How often a flow may choose again. Each time the kernel tries up to 248 ports,
+ * in runs that start at random places; in a range of 128 or fewer it tries all.
  */
 #define LT_CLASH_PICKS	16
+
+/* In a range that is full each of these is in vain, and this is softirq: who
+ * sends first packets must not be able to buy seventeen searches with each. One
+ * more choice is what a lost race takes, and every flow has it. Those beyond
+ * are the CPU's to give, so many in each jiffy.
+ */
+struct lt_clash_budget {
+	u32 tick;
+	u32 left;
+};
+
+/* Used with BHs off or in softirq, by its own CPU. */
+static DEFINE_PER_CPU(struct lt_clash_budget, lt_clash_budget);
+
+static bool lt_clash_may_pick(unsigned int picks)
+{
+	struct lt_clash_budget *budget;
+	u32 now = jiffies;
+	bool may = true;
+
+	if (!picks)
+		return true;
+	if (picks == LT_CLASH_PICKS)
+		return false;
+
+	local_bh_disable();
+	budget = this_cpu_ptr(&lt_clash_budget);
+	if (budget->tick != now) {
+		budget->tick = now;
+		budget->left = LT_CLASH_PICKS;
+	}
+	if (budget->left)
+		budget->left--;
+	else
+		may = false;
+	local_bh_enable();
+
+	return may;
+}
 
 static void lt_clash_describe(struct lt_event *ev, const struct nf_conn *ct,
 			      const struct nf_conn *holder)
@@ -72,71 +113,112 @@ static bool lt_clash_seen(struct lt_net *ln, const struct nf_conn *ct,
 	return !twin;
 }
 
-static noinline unsigned int
-lt_clash_observe(struct lt_net *ln, const struct nf_conn *ct,
-		 const struct nf_hook_state *state)
+/* Count and report what became of a flow that lost its port. */
+static unsigned int lt_clash_end(struct lt_net *ln, struct net *net,
+				 struct lt_event *ev,
+				 enum nf_looptrack_decision decision,
+				 unsigned int verdict)
 {
-	struct lt_event ev;
+	static const u8 stat[] = {
+		[NF_LOOPTRACK_DECISION_REPICKED] =
+			NF_LOOPTRACK_A_STATS_CLASH_REPICKED,
+		[NF_LOOPTRACK_DECISION_EXHAUSTED] =
+			NF_LOOPTRACK_A_STATS_CLASH_EXHAUSTED,
+		[NF_LOOPTRACK_DECISION_REFUSED] =
+			NF_LOOPTRACK_A_STATS_CLASH_REFUSED,
+		[NF_LOOPTRACK_DECISION_UNABLE] =
+			NF_LOOPTRACK_A_STATS_CLASH_UNABLE,
+	};
 
-	if (nf_conntrack_tuple_taken(lt_ct_tuple(ct, IP_CT_DIR_REPLY), ct) &&
-	    lt_clash_seen(ln, ct, &ev))
-		lt_clash_report(state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
+	this_cpu_inc(ln->stats.cpu->val[stat[decision]]);
+	lt_clash_report(net, ev, decision);
 
-	return NF_ACCEPT;
+	return verdict;
+}
+
+/* Choose until a choice can be committed. */
+static unsigned int
+lt_clash_repick(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
+		const struct nf_hook_state *state, struct lt_event *ev)
+{
+	struct nf_conntrack_tuple last = ev->wanted;
+	enum ip_conntrack_info ctinfo;
+	struct net *net = state->net;
+	enum lt_commit tried;
+	unsigned int verdict;
+
+	while (lt_clash_may_pick(ev->picks)) {
+		if (lt_nat_repick(skb, ct, state, &verdict))
+			return lt_clash_end(ln, net, ev,
+					    NF_LOOPTRACK_DECISION_UNABLE,
+					    NF_ACCEPT);
+		ev->picks++;
+
+		if (verdict != NF_ACCEPT)
+			return lt_clash_end(ln, net, ev,
+					    NF_LOOPTRACK_DECISION_REFUSED,
+					    verdict);
+
+		/* A rule that didn't match before may have given it a helper. */
+		if (!lt_ct_is_exclusive(skb, ct))
+			return lt_clash_end(ln, net, ev,
+					    NF_LOOPTRACK_DECISION_UNABLE,
+					    NF_ACCEPT);
+
+		tried = lt_ct_commit(skb, ct);
+		switch (tried) {
+		case LT_COMMIT_DONE:
+			/* UDP may have been merged into another entry. */
+			ct = nf_ct_get(skb, &ctinfo);
+			ev->got = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+			lt_stats_inc(&ln->stats, CLASH_COMMITTED);
+			return lt_clash_end(ln, net, ev,
+					    NF_LOOPTRACK_DECISION_REPICKED,
+					    NF_ACCEPT);
+		case LT_COMMIT_REFUSED:
+			return lt_clash_end(ln, net, ev,
+					    NF_LOOPTRACK_DECISION_REFUSED,
+					    NF_DROP);
+		case LT_COMMIT_LOST:
+			lt_stats_inc(&ln->stats, CLASH_LOST);
+			break;
+		case LT_COMMIT_TAKEN:
+			break;
+		}
+
+		/* Asked for another, the rules have but this one. */
+		if (nf_ct_tuple_equal(&last, lt_ct_tuple(ct, IP_CT_DIR_REPLY)))
+			break;
+		last = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	}
+
+	return lt_clash_end(ln, net, ev, NF_LOOPTRACK_DECISION_EXHAUSTED,
+			    NF_ACCEPT);
 }
 
 /* The first attempt has failed, with tried. */
 static noinline unsigned int
-lt_clash_repick(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
-		const struct nf_hook_state *state, enum lt_commit tried)
+lt_clash_failed(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
+		const struct nf_hook_state *state, enum lt_commit tried,
+		bool enforce)
 {
+	/* Where the kernel would drop the packet: at confirm, unless confirm
+	 * has just said so. It would count it twice.
+	 */
+	unsigned int vanilla = tried == LT_COMMIT_TAKEN ? NF_ACCEPT : NF_DROP;
 	struct lt_event ev;
 
-	if (tried == LT_COMMIT_TAKEN && !lt_clash_seen(ln, ct, &ev))
-		return NF_ACCEPT;
-	if (tried == LT_COMMIT_REFUSED)
-		lt_clash_describe(&ev, ct, NULL);
+	if (tried == LT_COMMIT_REFUSED || !lt_clash_seen(ln, ct, &ev))
+		return vanilla;
 
-	for (;;) {
-		unsigned int verdict;
+	if (tried == LT_COMMIT_LOST)
+		lt_stats_inc(&ln->stats, CLASH_LOST);
 
-		if (tried == LT_COMMIT_REFUSED) {
-			/* What confirm would say is known: don't have it
-			 * counted twice.
-			 */
-			if (lt_ct_original_taken(ct))
-				return NF_DROP;
-			lt_stats_inc(&ln->stats, CLASH_LOST);
-		}
+	if (enforce)
+		return lt_clash_repick(ln, skb, ct, state, &ev);
 
-		if (ev.picks == LT_CLASH_PICKS ||
-		    lt_nat_repick(skb, ct, state, &verdict))
-			break;
-		ev.picks++;
-
-		if (verdict != NF_ACCEPT) {
-			lt_clash_report(state->net, &ev,
-					NF_LOOPTRACK_DECISION_VERDICT);
-			return verdict;
-		}
-
-		/* A commit may merge the entry away: note the tuple before. */
-		ev.got = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
-		tried = lt_ct_commit(skb, ct);
-		if (tried == LT_COMMIT_DONE) {
-			lt_stats_inc(&ln->stats, CLASH_COMMITTED);
-			lt_stats_inc(&ln->stats, CLASH_REPICKED);
-			lt_clash_report(state->net, &ev,
-					NF_LOOPTRACK_DECISION_REPICKED);
-			return NF_ACCEPT;
-		}
-	}
-
-	memset(&ev.got, 0, sizeof(ev.got));
-	lt_stats_inc(&ln->stats, CLASH_EXHAUSTED);
-	lt_clash_report(state->net, &ev, NF_LOOPTRACK_DECISION_EXHAUSTED);
-
-	return NF_ACCEPT;
+	lt_clash_report(state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
+	return vanilla;
 }
 
 /**
@@ -149,7 +231,7 @@ lt_clash_repick(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
  * Context: softirq, or process context with a hook's RCU read lock.
  * Return: a netfilter verdict. NF_ACCEPT, after which confirm has nothing left
  * to do, or does what it would without us; NF_DROP where confirm has just said
- * so; anything else is what the NAT rules said.
+ * so, or where the rules have and it would; else what the NAT rules said.
  */
 unsigned int lt_clash_commit(struct lt_net *ln, struct sk_buff *skb,
 			     struct nf_conn *ct,
@@ -166,12 +248,14 @@ unsigned int lt_clash_commit(struct lt_net *ln, struct sk_buff *skb,
 		return NF_ACCEPT;
 	}
 
-	if (mode == NF_LOOPTRACK_MODE_OBSERVE)
-		return lt_clash_observe(ln, ct, state);
-
+	/* To observe, commit too: a look alone would miss what is taken between
+	 * it and confirm, which was two clashes of three when it was tried. The
+	 * loser goes on to confirm as it is, and is dropped there.
+	 */
 	tried = lt_ct_commit(skb, ct);
 	if (unlikely(tried != LT_COMMIT_DONE))
-		return lt_clash_repick(ln, skb, ct, state, tried);
+		return lt_clash_failed(ln, skb, ct, state, tried,
+				       mode == NF_LOOPTRACK_MODE_ENFORCE);
 
 	lt_stats_inc(&ln->stats, CLASH_COMMITTED);
 	return NF_ACCEPT;

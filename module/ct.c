@@ -5,6 +5,7 @@
 #include <linux/spinlock.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_conntrack_seqadj.h>
 #include <net/netfilter/nf_conntrack_synproxy.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 
@@ -49,6 +50,22 @@ static spinlock_t *lt_ct_lock(const struct nf_conntrack_tuple *reply)
 	return &lt_ct_locks[hash % LT_CT_LOCKS].lock;
 }
 
+/* Why did confirm refuse? For want of the port, or for something that another
+ * port doesn't cure: the client's side of the flow is known already, a chain of
+ * the hash is too long, or the entry is dead. On 6.1 the last can mean that it
+ * was in the hash for a moment: it must not be touched any more.
+ */
+static enum lt_commit lt_ct_refusal(const struct nf_conn *ct)
+{
+	if (nf_ct_is_confirmed(ct) || nf_ct_is_dying(ct))
+		return LT_COMMIT_REFUSED;
+
+	if (nf_conntrack_tuple_taken(lt_ct_tuple(ct, IP_CT_DIR_REPLY), ct))
+		return LT_COMMIT_LOST;
+
+	return LT_COMMIT_REFUSED;
+}
+
 /**
  * lt_ct_commit() - put a new entry into the hash, if its reply tuple is free
  * @skb: its first packet
@@ -63,50 +80,22 @@ static spinlock_t *lt_ct_lock(const struct nf_conntrack_tuple *reply)
 enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct)
 {
 	const struct nf_conntrack_tuple *reply;
-	enum lt_commit ret = LT_COMMIT_TAKEN;
-	spinlock_t *lock;
+	enum lt_commit ret;
+	spinlock_t *lock;	/* of all who want this reply tuple */
 
 	reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
 	lock = lt_ct_lock(reply);
 
 	spin_lock_bh(lock);
-	if (!nf_conntrack_tuple_taken(reply, ct))
-		ret = __nf_conntrack_confirm(skb) == NF_ACCEPT ?
-			LT_COMMIT_DONE : LT_COMMIT_REFUSED;
+	if (nf_conntrack_tuple_taken(reply, ct))
+		ret = LT_COMMIT_TAKEN;
+	else if (__nf_conntrack_confirm(skb) == NF_ACCEPT)
+		ret = LT_COMMIT_DONE;
+	else
+		ret = lt_ct_refusal(ct);
 	spin_unlock_bh(lock);
 
 	return ret;
-}
-
-static struct nf_conn *lt_ct_find_get(const struct nf_conn *ct,
-				      enum ip_conntrack_dir dir)
-{
-	struct nf_conntrack_tuple_hash *h;
-
-	h = nf_conntrack_find_get(nf_ct_net(ct), nf_ct_zone(ct),
-				  lt_ct_tuple(ct, dir));
-
-	return h ? nf_ct_tuplehash_to_ctrack(h) : NULL;
-}
-
-/**
- * lt_ct_original_taken() - is the flow known already, by its client's side
- * @ct: unconfirmed entry
- *
- * Another port does not help then: the clash is not one of NAT's making.
- *
- * Context: RCU read lock.
- * Return: true if an entry in the hash matches what the client sends.
- */
-bool lt_ct_original_taken(const struct nf_conn *ct)
-{
-	struct nf_conn *twin = lt_ct_find_get(ct, IP_CT_DIR_ORIGINAL);
-
-	if (!twin)
-		return false;
-
-	nf_ct_put(twin);
-	return true;
 }
 
 /**
@@ -118,7 +107,12 @@ bool lt_ct_original_taken(const struct nf_conn *ct)
  */
 struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct)
 {
-	return lt_ct_find_get(ct, IP_CT_DIR_REPLY);
+	struct nf_conntrack_tuple_hash *h;
+
+	h = nf_conntrack_find_get(nf_ct_net(ct), nf_ct_zone(ct),
+				  lt_ct_tuple(ct, IP_CT_DIR_REPLY));
+
+	return h ? nf_ct_tuplehash_to_ctrack(h) : NULL;
 }
 
 /**
@@ -138,13 +132,6 @@ bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b)
 				 lt_ct_tuple(b, IP_CT_DIR_REPLY)) &&
 	       nf_ct_tuple_equal(lt_ct_tuple(a, IP_CT_DIR_REPLY),
 				 lt_ct_tuple(b, IP_CT_DIR_ORIGINAL));
-}
-
-static bool lt_ct_has_helper(const struct nf_conn *ct)
-{
-	const struct nf_conn_help *help = nfct_help(ct);
-
-	return help && rcu_access_pointer(help->helper);
 }
 
 /**
@@ -169,8 +156,8 @@ bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct)
 	if (skb->ipvs_property)
 		return false;
 #endif
-	return refcount_read(&ct->ct_general.use) == 1 &&
-	       !ct->master && !lt_ct_has_helper(ct) && !nfct_synproxy(ct);
+	return refcount_read(&ct->ct_general.use) == 1 && !ct->master &&
+	       !nfct_help(ct) && !nfct_seqadj(ct) && !nfct_synproxy(ct);
 }
 
 /**

@@ -9,12 +9,15 @@
  * @LT_COMMIT_DONE: it is in the hash. The packet may carry another entry now,
  *	and the one it carried may be gone (UDP, merged with its twin).
  * @LT_COMMIT_TAKEN: not attempted, its reply tuple is in the hash already
- * @LT_COMMIT_REFUSED: conntrack refused it though the tuple looked free; the
- *	entry is as it was
+ * @LT_COMMIT_LOST: attempted, but its reply tuple came into the hash first. The
+ *	entry is as it was.
+ * @LT_COMMIT_REFUSED: conntrack would not have it, and another port would not
+ *	help. The packet is to be dropped.
  */
 enum lt_commit {
 	LT_COMMIT_DONE,
 	LT_COMMIT_TAKEN,
+	LT_COMMIT_LOST,
 	LT_COMMIT_REFUSED,
 };
 
@@ -32,7 +35,6 @@ lt_ct_tuple(const struct nf_conn *ct, enum ip_conntrack_dir dir)
 }
 
 enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct);
-bool lt_ct_original_taken(const struct nf_conn *ct);
 struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct);
 bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b);
 bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);

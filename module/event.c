@@ -68,10 +68,21 @@ static int lt_event_fill(struct sk_buff *skb, const struct lt_event *ev)
 	return 0;
 }
 
+/* The largest event: four IPv6 tuples. */
+static size_t lt_event_size(void)
+{
+	size_t tuple = nla_total_size(2 * nla_total_size(sizeof(struct in6_addr)) +
+				      2 * nla_total_size(sizeof(__be16)));
+
+	return nla_total_size_64bit(sizeof(u64)) +
+	       3 * nla_total_size(sizeof(u32)) +
+	       nla_total_size(sizeof(u8)) + nla_total_size(sizeof(u16)) +
+	       4 * tuple;
+}
+
 static int lt_event_multicast(struct net *net, const struct lt_event *ev)
 {
-	/* Ample: the largest event has four IPv6 tuples. */
-	struct sk_buff *skb = genlmsg_new(NLMSG_GOODSIZE, GFP_ATOMIC);
+	struct sk_buff *skb = genlmsg_new(lt_event_size(), GFP_ATOMIC);
 	int err;
 
 	if (!skb)

@@ -16,13 +16,87 @@
  * The range a rule allows is on the stack of nf_nat_setup_info() and nowhere
  * else. Hence a port is picked again by the only one who knows: the packet is
  * put back to what it was, and NAT's own hook runs once more, with all rules.
- * That is what the client's retransmission would have met a second later, so
- * whatever rules do (limits, counters, other addresses, a drop) they do as if
- * the first packet had been lost. NAT's hook also sees to IPsec: it looks the
- * policy up again for the new port.
+ * That is close to what the client's retransmission would meet a second later.
+ * NAT's hook also sees to IPsec: it looks the policy up again for the new port.
+ *
+ * Rules change more than the source. A rule that matches a mark and clears it,
+ * as kube-proxy's do ("mark ! 0x4000 RETURN; MARK xor 0x4000; MASQUERADE"),
+ * would not match a second time. So the marks are put back too, as noted when
+ * NAT began, and set to what they have become after the choice is made. What
+ * else rules keep (limits, quotas, sets, labels) is theirs; should they not
+ * translate the source any more, the packet must not leave with it.
  */
 
-static bool lt_nat_is_base(nf_hookfn *hook)
+/**
+ * struct lt_nat_marks - what rules match on, and change
+ * @packet: mark of the packet
+ * @flow: mark of the entry
+ */
+struct lt_nat_marks {
+	u32 packet;
+	u32 flow;
+};
+
+static struct lt_nat_marks lt_nat_marks(const struct sk_buff *skb,
+					const struct nf_conn *ct)
+{
+	struct lt_nat_marks marks = { .packet = skb->mark };
+
+#if IS_ENABLED(CONFIG_NF_CONNTRACK_MARK)
+	marks.flow = READ_ONCE(ct->mark);
+#endif
+	return marks;
+}
+
+static void lt_nat_set_marks(struct sk_buff *skb, struct nf_conn *ct,
+			     struct lt_nat_marks marks)
+{
+	skb->mark = marks.packet;
+#if IS_ENABLED(CONFIG_NF_CONNTRACK_MARK)
+	WRITE_ONCE(ct->mark, marks.flow);
+#endif
+}
+
+/* Where marks are noted: until an entry is in the hash, nothing uses this link.
+ * conntrack keeps the hash of the original tuple in the other one.
+ */
+static unsigned long *lt_nat_notes(struct nf_conn *ct)
+{
+	return (unsigned long *)&ct->tuplehash[IP_CT_DIR_ORIGINAL].hnnode.pprev;
+}
+
+/**
+ * lt_nat_note() - note the marks of a packet that NAT is about to see
+ * @skb: the flow's first packet
+ * @ct: its entry; unconfirmed and exclusive, so that nobody else can put it
+ *	into the hash meanwhile
+ *
+ * On 32 bit there is no room for the mark of the flow, which then stays what
+ * the first run of the rules made of it.
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ */
+void lt_nat_note(const struct sk_buff *skb, struct nf_conn *ct)
+{
+	struct lt_nat_marks marks = lt_nat_marks(skb, ct);
+
+	*lt_nat_notes(ct) = (u64)marks.flow << 32 | marks.packet;
+}
+
+static void lt_nat_recall(struct sk_buff *skb, struct nf_conn *ct)
+{
+	struct lt_nat_marks marks = lt_nat_marks(skb, ct);
+	u64 notes = *lt_nat_notes(ct);
+
+	marks.packet = lower_32_bits(notes);
+	if (BITS_PER_LONG == 64)
+		marks.flow = upper_32_bits(notes);
+
+	lt_nat_set_marks(skb, ct, marks);
+}
+
+/* Its own stack frame: the name is long. */
+static noinline_for_stack bool lt_nat_is_base(nf_hookfn *hook)
 {
 	static const char prefix[] = "nf_nat_ipv";
 	char name[KSYM_SYMBOL_LEN];
@@ -62,6 +136,23 @@ lt_nat_base_hook(const struct nf_hook_state *state)
 	return NULL;
 }
 
+/* The device NAT masquerades by: when that goes, so do its flows. */
+static void lt_nat_forget_masquerade(struct nf_conn *ct)
+{
+#if IS_ENABLED(CONFIG_NF_NAT_MASQUERADE)
+	struct nf_conn_nat *nat = nfct_nat(ct);
+
+	if (nat)
+		nat->masq_index = 0;
+#endif
+}
+
+static bool lt_nat_translates_source(const struct nf_conn *ct)
+{
+	return !nf_inet_addr_cmp(&lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u3,
+				 &lt_ct_tuple(ct, IP_CT_DIR_REPLY)->dst.u3);
+}
+
 /* Undo nf_nat_setup_info() for the source side and what was done to the packet
  * on its account. The entry is not in the hash yet and only this packet has
  * it, but find_appropriate_src() may be looking at its reply tuple:
@@ -69,11 +160,12 @@ lt_nat_base_hook(const struct nf_hook_state *state)
  *	CPU 0					CPU 1
  *						in the by-source list, at our entry
  *	remove_nat_bysrc()
- *	alter_reply()				copies half of the old tuple,
+ *	alter_reply()				copies half of the old address,
  *						half of the new one
  *
- * It makes a candidate of what it read, and a candidate is checked against the
- * rule's range and the hash before it is used; so a torn one does no harm.
+ * That makes a candidate for another flow of the same client socket, which is
+ * checked against the rule's range and the hash before it is used: unless the
+ * other flow's rule names ports and no address, a torn one is thrown away.
  */
 static int lt_nat_undo(struct sk_buff *skb, struct nf_conn *ct,
 		       const struct nf_hook_state *state)
@@ -92,29 +184,35 @@ static int lt_nat_undo(struct sk_buff *skb, struct nf_conn *ct,
 	if (!nf_ct_invert_tuple(&reply, &plain))
 		return -EINVAL;
 
-	if (ct->status & IPS_SRC_NAT) {
+	/* As remove_nat_bysrc() is for those in the list only. */
+	if (test_bit(IPS_SRC_NAT_DONE_BIT, &ct->status))
+		nat->remove_nat_bysrc(ct);
+	clear_bit(IPS_SRC_NAT_DONE_BIT, &ct->status);
+
+	if (test_bit(IPS_SRC_NAT_BIT, &ct->status)) {
 		nf_conntrack_alter_reply(ct, &reply);
 		if (nf_nat_packet(ct, IP_CT_NEW, state->hook, skb) != NF_ACCEPT) {
-			/* Out of memory, before a byte was changed. */
+			/* Out of memory, before a byte was changed. Without
+			 * being listed by source the entry is as good as ever.
+			 */
 			nf_conntrack_alter_reply(ct, &chosen);
 			return -ENOMEM;
 		}
+		clear_bit(IPS_SRC_NAT_BIT, &ct->status);
 	}
 
-	nat->remove_nat_bysrc(ct);
-	clear_bit(IPS_SRC_NAT_DONE_BIT, &ct->status);
-	clear_bit(IPS_SRC_NAT_BIT, &ct->status);
-
+	lt_nat_forget_masquerade(ct);
 	return 0;
 }
 
 /* Early demux took the socket by the packet's address of that time. As in
- * NAT's own LOCAL_IN hook, which before 6.7 looks at the address only: what
- * it found for another port is the wrong socket. TPROXY's choice is a rule's.
+ * NAT's own LOCAL_IN hook, which on 6.1 looks at the address only: what it found
+ * for another port is the wrong socket. TPROXY's choice is a rule's.
  */
-static void lt_nat_forget_socket(struct sk_buff *skb)
+static void lt_nat_forget_socket(struct sk_buff *skb, const struct nf_conn *ct)
 {
-	if (skb->sk && !inet_sk_transparent(skb->sk))
+	if (test_bit(IPS_SRC_NAT_BIT, &ct->status) && skb->sk &&
+	    !inet_sk_transparent(skb->sk))
 		skb_orphan(skb);
 }
 
@@ -123,11 +221,11 @@ static void lt_nat_forget_socket(struct sk_buff *skb)
  * @skb: the flow's first packet
  * @ct: its entry; unconfirmed, exclusive, with a source binding
  * @state: of the hook, POST_ROUTING or LOCAL_IN, that @skb is in
- * @verdict: set on success to that of the rules. The packet is no longer ours
- *	if it isn't NF_ACCEPT.
+ * @verdict: set on success. That of the rules: the packet is no longer ours if
+ *	it isn't NF_ACCEPT. NF_DROP also if they translate the source no more.
  *
  * Context: softirq, or process context with a hook's RCU read lock.
- * Return: 0, or a negative error, and packet and entry are as they were:
+ * Return: 0, or a negative error, and packet and tuples are as they were:
  * -ENOENT if NAT's hook wasn't found, -ENOMEM if the packet couldn't be
  * written to, -EINVAL if the protocol has no reply.
  */
@@ -135,6 +233,8 @@ int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 		  const struct nf_hook_state *state, unsigned int *verdict)
 {
 	const struct nf_hook_entry *base = lt_nat_base_hook(state);
+	struct lt_nat_marks marks = lt_nat_marks(skb, ct);
+	bool translated = lt_nat_translates_source(ct);
 	int err;
 
 	if (!base)
@@ -144,9 +244,18 @@ int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 	if (err)
 		return err;
 
+	lt_nat_recall(skb, ct);
 	*verdict = base->hook(base->priv, skb, state);
-	if (*verdict == NF_ACCEPT && state->hook == NF_INET_LOCAL_IN)
-		lt_nat_forget_socket(skb);
+	if (*verdict != NF_ACCEPT)
+		return 0;
+
+	/* Rules further on have seen these, and don't run again. */
+	lt_nat_set_marks(skb, ct, marks);
+
+	if (translated && !lt_nat_translates_source(ct))
+		*verdict = NF_DROP;
+	else if (state->hook == NF_INET_LOCAL_IN)
+		lt_nat_forget_socket(skb, ct);
 
 	return 0;
 }

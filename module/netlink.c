@@ -232,7 +232,8 @@ static bool lt_netlink_open;
  */
 bool lt_netlink_has_listeners(struct net *net)
 {
-	return READ_ONCE(lt_netlink_open) &&
+	/* Pairs with lt_netlink_init(): the family's numbers are there. */
+	return smp_load_acquire(&lt_netlink_open) &&
 	       genl_has_listeners(&lt_netlink_family, net,
 				  LT_NETLINK_GROUP_EVENTS);
 }
@@ -248,7 +249,8 @@ int __init lt_netlink_init(void)
 	int err = genl_register_family(&lt_netlink_family);
 
 	if (!err)
-		WRITE_ONCE(lt_netlink_open, true);
+		/* Pairs with lt_netlink_has_listeners(). */
+		smp_store_release(&lt_netlink_open, true);
 
 	return err;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Network namespaces: modes of the features, and what comes and goes with them. */
 
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/bitops.h>
 #include <linux/module.h>
 #include <linux/string.h>
@@ -176,11 +178,15 @@ static int __net_init lt_netns_net_init(struct net *net)
 		modes.mode[i] = lt_features[i].mode;
 	}
 
+	/* Not worth failing for: whoever fills a namespace's hooks up must not
+	 * keep the module from all others, nor us a namespace from appearing.
+	 */
 	err = lt_netns_set_modes(net, &modes);
 	if (err)
-		lt_stats_free(&ln->stats);
+		pr_warn_ratelimited("namespace %u: no hooks (%d), everything stays off\n",
+				    net->ns.inum, err);
 
-	return err;
+	return 0;
 }
 
 /* The hooks go first. Between pre_exit and exit the kernel waits for an RCU
@@ -216,7 +222,7 @@ static struct pernet_operations lt_netns_ops = {
  * lt_netns_init() - start in each network namespace, now and as they appear
  *
  * Context: may sleep.
- * Return: 0, -ENOMEM, or an error of nf_register_net_hooks().
+ * Return: 0 or -ENOMEM.
  */
 int __init lt_netns_init(void)
 {

@@ -26,9 +26,10 @@ void lt_stats_free(struct lt_stats *stats)
 	free_percpu(stats->cpu);
 }
 
-static u64 lt_stats_sum(const struct lt_stats *stats, unsigned int which)
+static unsigned long lt_stats_sum(const struct lt_stats *stats,
+				  unsigned int which)
 {
-	u64 sum = 0;
+	unsigned long sum = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
@@ -44,7 +45,7 @@ static u64 lt_stats_sum(const struct lt_stats *stats, unsigned int which)
  *
  * Return: events since the last reset.
  */
-u64 lt_stats_read(const struct lt_stats *stats, unsigned int which)
+unsigned long lt_stats_read(const struct lt_stats *stats, unsigned int which)
 {
 	return lt_stats_sum(stats, which) - stats->base[which];
 }

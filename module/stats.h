@@ -31,7 +31,7 @@ struct lt_stats_cpu {
  */
 struct lt_stats {
 	struct lt_stats_cpu __percpu *cpu;
-	u64 base[LT_STAT_COUNT];
+	unsigned long base[LT_STAT_COUNT];
 };
 
 #define lt_stats_inc(stats, name) \
@@ -39,7 +39,7 @@ struct lt_stats {
 
 int lt_stats_init(struct lt_stats *stats);
 void lt_stats_free(struct lt_stats *stats);
-u64 lt_stats_read(const struct lt_stats *stats, unsigned int which);
+unsigned long lt_stats_read(const struct lt_stats *stats, unsigned int which);
 void lt_stats_reset(struct lt_stats *stats);
 
 #endif /* _LT_STATS_H */

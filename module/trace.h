@@ -29,12 +29,17 @@ static inline void lt_trace_addr(struct in6_addr *to,
 TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_OBSERVED);
 TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_REPICKED);
 TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_EXHAUSTED);
-TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_VERDICT);
+TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_REFUSED);
+TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_UNABLE);
 
 TRACE_EVENT(looptrack_clash,
 	TP_PROTO(const struct net *net, const struct lt_event *ev),
 	TP_ARGS(net, ev),
 	TP_STRUCT__entry(
+		__array(u8, src, sizeof(struct in6_addr))
+		__array(u8, dst, sizeof(struct in6_addr))
+		__array(u8, nat, sizeof(struct in6_addr))
+		__array(u8, holder_src, sizeof(struct in6_addr))
 		__field(unsigned int, netns)
 		__field(u8, decision)
 		__field(u8, protocol)
@@ -45,10 +50,6 @@ TRACE_EVENT(looptrack_clash,
 		__field(u16, wanted_port)
 		__field(u16, got_port)
 		__field(u16, holder_sport)
-		__array(u8, src, sizeof(struct in6_addr))
-		__array(u8, dst, sizeof(struct in6_addr))
-		__array(u8, nat, sizeof(struct in6_addr))
-		__array(u8, holder_src, sizeof(struct in6_addr))
 	),
 	TP_fast_assign(
 		__entry->netns = net->ns.inum;
@@ -76,7 +77,8 @@ TRACE_EVENT(looptrack_clash,
 				   { NF_LOOPTRACK_DECISION_OBSERVED, "observed" },
 				   { NF_LOOPTRACK_DECISION_REPICKED, "repicked" },
 				   { NF_LOOPTRACK_DECISION_EXHAUSTED, "exhausted" },
-				   { NF_LOOPTRACK_DECISION_VERDICT, "verdict" }),
+				   { NF_LOOPTRACK_DECISION_REFUSED, "refused" },
+				   { NF_LOOPTRACK_DECISION_UNABLE, "unable" }),
 		  __entry->protocol, __entry->zone,
 		  __entry->src, __entry->sport, __entry->dst, __entry->dport,
 		  __entry->nat, __entry->wanted_port, __entry->got_port,

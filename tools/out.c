@@ -24,7 +24,8 @@ static const struct {
 	{ "observed", YELLOW },
 	{ "repicked", GREEN },
 	{ "exhausted", RED },
-	{ "verdict", RED },
+	{ "refused", RED },
+	{ "unable", RED },
 };
 
 static bool colored;

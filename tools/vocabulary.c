@@ -47,7 +47,8 @@ static const char *const decision_words[] = {
 	[NF_LOOPTRACK_DECISION_OBSERVED] = "observed",
 	[NF_LOOPTRACK_DECISION_REPICKED] = "repicked",
 	[NF_LOOPTRACK_DECISION_EXHAUSTED] = "exhausted",
-	[NF_LOOPTRACK_DECISION_VERDICT] = "verdict",
+	[NF_LOOPTRACK_DECISION_REFUSED] = "refused",
+	[NF_LOOPTRACK_DECISION_UNABLE] = "unable",
 };
 
 static const struct attr_words decisions = {
@@ -94,7 +95,7 @@ static const struct attr_desc stats_desc[] = {
 	},
 	[NF_LOOPTRACK_A_STATS_CLASH_SEEN] = {
 		.name = "clash_seen", .type = ATTR_U64, .doc =
-		"New flows whose reply tuple was found taken at commit, after NAT had chosen it: another flow was faster.",
+		"New flows whose reply tuple was found taken at commit, after NAT had chosen it: another flow was faster, or NAT had found no free one. With enforce each is repicked, exhausted, refused or unable.",
 	},
 	[NF_LOOPTRACK_A_STATS_CLASH_REPICKED] = {
 		.name = "clash_repicked", .type = ATTR_U64, .doc =
@@ -102,11 +103,19 @@ static const struct attr_desc stats_desc[] = {
 	},
 	[NF_LOOPTRACK_A_STATS_CLASH_EXHAUSTED] = {
 		.name = "clash_exhausted", .type = ATTR_U64, .doc =
-		"New flows for which each port tried was taken; dropped by the kernel.",
+		"New flows for which each port tried was taken. Left to the kernel, which drops the packet.",
+	},
+	[NF_LOOPTRACK_A_STATS_CLASH_REFUSED] = {
+		.name = "clash_refused", .type = ATTR_U64, .doc =
+		"New flows that lost their port and that the NAT rules, run again, or conntrack would not have any more.",
+	},
+	[NF_LOOPTRACK_A_STATS_CLASH_UNABLE] = {
+		.name = "clash_unable", .type = ATTR_U64, .doc =
+		"New flows that lost their port and for which the rules could not be run again, for want of memory or because NAT's hook was not found. Left to the kernel, which drops the packet.",
 	},
 	[NF_LOOPTRACK_A_STATS_CLASH_LOST] = {
 		.name = "clash_lost", .type = ATTR_U64, .doc =
-		"Times a port found free was refused by the commit: taken meanwhile by a flow that the module does not commit (one of those counted by clash_excluded, or an entry made through ctnetlink). The kernel counts each in insert_failed.",
+		"Times a port that was free a moment before was taken by a flow that the module does not commit (one of those counted by clash_excluded, or an entry made through ctnetlink). The kernel counts each in insert_failed.",
 	},
 	[NF_LOOPTRACK_A_STATS_CLASH_EXCLUDED] = {
 		.name = "clash_excluded", .type = ATTR_U64, .doc =

@@ -104,20 +104,28 @@ expect "status: unsupported feature" 0 \
 expect "status: older module" 0 'express    off      off      not supported' few status
 expect "status: counter" 0 'clash_committed 102' '' status
 expect "status: unknown feature" 0 'feature-9  off      mode-17' unknown status
-expect "status: unknown counter" 0 'counter-9       109' unknown status
+expect "status: unknown counter" 0 'counter-11      111' unknown status
 expect "status: unknown default" 0 'netns=netns-9' unknown status
 expect "status: colour" 0 "$(printf 'clash      \033[32menforce\033[0m  enforce')" '' \
 	-c always status
-expect "status: JSON" 0 '{"module":{"version":"0.9.9"},"tool":{"version":"'"$(cat ../VERSION)"'"},"kernel":"'"$(uname -r)"'","netns":"current","netns_default":"all","features":[{"name":"clash","mode":"enforce","default":"enforce","supported":true},{"name":"stale","mode":"off","default":"off","supported":false},' \
+status='{"module":{"version":"0.9.9"},'
+status+='"tool":{"version":"'$(cat ../VERSION)'"},"kernel":"'$(uname -r)'",'
+status+='"netns":"current","netns_default":"all","features":['
+status+='{"name":"clash","mode":"enforce","default":"enforce","supported":true},'
+status+='{"name":"stale","mode":"off","default":"off","supported":false},'
+expect "status: JSON" 0 "$status" \
 	'' -j status
 expect "status: JSON of older module" 0 \
 	'{"name":"express","mode":"off","default":"off","supported":false}],"counters":{"clash_' \
 	few -j status
 expect "status: pretty JSON" 0 '        "version": "0.9.9"' '' -jp status
-expect "stats" 0 'clash_lost      106' '' stats
-expect "stats: no padding" 0 '{"clash_committed":102,"clash_seen":103,"clash_repicked":104,"clash_exhausted":105,"clash_lost":106,"clash_excluded":107,"events_lost":108}' \
+expect "stats" 0 'clash_lost      108' '' stats
+counters='{"clash_committed":102,"clash_seen":103,"clash_repicked":104,'
+counters+='"clash_exhausted":105,"clash_refused":106,"clash_unable":107,"clash_lost":108,'
+counters+='"clash_excluded":109,"events_lost":110}'
+expect "stats: no padding" 0 "$counters" \
 	'' -j stats
-expect "stats: unknown counter" 0 '"events_lost":108,"counter-9":109}' unknown -j stats
+expect "stats: unknown counter" 0 '"events_lost":110,"counter-11":111}' unknown -j stats
 expect "stats: largest integer" 0 '"clash_seen":9223372036854775807' huge -j stats
 expect "stats: --explain" 0 '    New flows that lost their port and were committed' '' \
 	stats --explain
@@ -149,8 +157,10 @@ expect "refused, request repeated" 2 '(attribute feature.mode in "stale observe"
 	"refusing uncapped" set clash off stale observe
 
 # Events. The fake kernel ends with SIGINT, or as it is told.
-first='2026-11-22 08:31:02.123456 clash repicked tcp 10.1.0.2:1024 -> 10.9.0.1:80 wanted 192.0.2.1:1024 got 192.0.2.1:23456 holder 10.2.0.2:1024 -> 10.9.0.1:80 picks 1'
-second='clash exhausted udp [2001:db8::2]:1024 -> [2001:db8:9::1]:53 wanted [2001:db8:5::1]:1024 zone 5 picks 8'
+first='2026-11-22 08:31:02.123456 clash repicked tcp 10.1.0.2:1024 -> 10.9.0.1:80 '
+first+='wanted 192.0.2.1:1024 got 192.0.2.1:23456 holder 10.2.0.2:1024 -> 10.9.0.1:80 picks 1'
+second='clash exhausted udp [2001:db8::2]:1024 -> [2001:db8:9::1]:53 '
+second+='wanted [2001:db8:5::1]:1024 zone 5 picks 8'
 expect "monitor" 0 "$first" '' monitor
 expect "monitor: v6, zone" 0 "$second" '' monitor
 expect "monitor: of the future" 0 'clash decision-77 253 10.1.0.3 -> 10.9.0.1' '' monitor
@@ -159,7 +169,10 @@ expect "monitor: loss" 0 'some events were lost' lost monitor
 expect "monitor: on after a loss" 0 'decision-77' lost monitor
 expect "monitor: JSON of a loss" 0 '{"lost":true}' lost -j monitor
 expect "monitor: unloaded" 3 'module nf_looptrack was unloaded' unloaded monitor
-expect "monitor: JSON" 0 '{"time":"2026-11-22T08:31:02.123456789+00:00","feature":"clash","decision":"repicked","protocol":"tcp","zone":0,"flow":{"src":"10.1.0.2","dst":"10.9.0.1","sport":1024,"dport":80},"wanted":{' \
+event='{"time":"2026-11-22T08:31:02.123456789+00:00","feature":"clash",'
+event+='"decision":"repicked","protocol":"tcp","zone":0,'
+event+='"flow":{"src":"10.1.0.2","dst":"10.9.0.1","sport":1024,"dport":80},"wanted":{'
+expect "monitor: JSON" 0 "$event" \
 	'' -j monitor
 expect_sh "monitor: time zone" 0 '"2026-11-22T03:01:02.123456789-05:30"' \
 	'TZ=XXX5:30 $fake -j monitor -C 1'

@@ -84,14 +84,20 @@ enum nf_looptrack_netns {
  *   committed.
  * @NF_LOOPTRACK_DECISION_EXHAUSTED: Each port tried was taken; left to the
  *   kernel, which drops.
- * @NF_LOOPTRACK_DECISION_VERDICT: The NAT rules, run again, gave the packet
- *   another verdict than accept. It was obeyed.
+ * @NF_LOOPTRACK_DECISION_REFUSED: The NAT rules, run again, gave another
+ *   verdict than accept, which was obeyed; or they, or conntrack, would not
+ *   have the flow any more, and the packet was dropped as the kernel would
+ *   have done.
+ * @NF_LOOPTRACK_DECISION_UNABLE: The rules could not be run again, for want of
+ *   memory or because NAT's hook was not found; left to the kernel, which
+ *   drops.
  */
 enum nf_looptrack_decision {
 	NF_LOOPTRACK_DECISION_OBSERVED,
 	NF_LOOPTRACK_DECISION_REPICKED,
 	NF_LOOPTRACK_DECISION_EXHAUSTED,
-	NF_LOOPTRACK_DECISION_VERDICT,
+	NF_LOOPTRACK_DECISION_REFUSED,
+	NF_LOOPTRACK_DECISION_UNABLE,
 };
 
 enum nf_looptrack_a_module {
@@ -127,6 +133,8 @@ enum nf_looptrack_a_stats {
 	NF_LOOPTRACK_A_STATS_CLASH_SEEN,
 	NF_LOOPTRACK_A_STATS_CLASH_REPICKED,
 	NF_LOOPTRACK_A_STATS_CLASH_EXHAUSTED,
+	NF_LOOPTRACK_A_STATS_CLASH_REFUSED,
+	NF_LOOPTRACK_A_STATS_CLASH_UNABLE,
 	NF_LOOPTRACK_A_STATS_CLASH_LOST,
 	NF_LOOPTRACK_A_STATS_CLASH_EXCLUDED,
 	NF_LOOPTRACK_A_STATS_EVENTS_LOST,
