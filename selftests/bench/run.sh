@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the module costs, in instructions. For a machine with one CPU whose clock
+# counts them: "make bench" starts one. The same traffic is measured without the
+# module and in each mode of clash, in turns; the figure is the median of all
+# batches of all rounds.
+
+bench=$(dirname "$(readlink -f "$0")")
+lib=$bench/..
+[ -e "$lib/lib.sh" ] || lib=$bench # installed, all files lie together
+PATH=$bench:$bench/../../build/selftests/bench:$PATH
+# shellcheck source=../lib.sh
+. "$lib/lib.sh"
+
+: "${KSFT_ROUNDS:=5}"
+# The most it may cost, in percent; "off" may cost nothing that can be measured.
+limit_udp=1.0
+limit_tcp=2.0
+limit_off=0.2
+
+modes=(without enforce observe off)
+
+host='' bare=''
+# what -> its name in the table
+declare -A title=(
+	[udp]='UDP send+receive over lo, NAT rule'
+	[tcp]='TCP connect+close, MASQUERADE'
+	[bare]='UDP send+receive over lo, no NAT'
+)
+
+# The clock is the judge: 0.95 to 1.05 ns for one instruction.
+counts_instructions() {
+	cost -b 1 -o 10000000 clock | awk '{ exit !($1 > 0.95 && $1 < 1.05) }'
+}
+
+# switch MODE: in all namespaces of the test.
+switch() {
+	local ns
+
+	[ ! -d /sys/module/nf_looptrack ] || rmmod nf_looptrack || return
+	[ "$1" != without ] || return 0
+	modprobe nf_looptrack || return
+	for ns in "${namespaces[@]}"; do
+		mode "$ns" clash "$1" || return
+	done
+}
+
+prepare() {
+	tmpdir
+	topology
+	snat "$r" nft 4 masquerade || return
+	# A host with a NAT rule, though not for this flow; and one without.
+	new_ns host bare
+	in_ns "$host" nft -f - <<-EOT
+		table ip nat {
+			chain postrouting {
+				type nat hook postrouting priority srcnat
+				oifname "eth" masquerade
+			}
+		}
+	EOT
+}
+
+# Measures all there is in one mode; a file for each holds all its batches.
+play() {
+	local what
+
+	switch "$1" || return
+	cost -n "$host" -b 5 -o 2000 udp 127.0.0.1 >"$tmp/now.udp" || return
+	cost -n "$bare" -b 3 -o 2000 udp 127.0.0.1 >"$tmp/now.bare" || return
+	# The flows of a batch would still be in the table in the next one.
+	cost -n "$c0" -S "$s" -b 5 -o 500 -e "ip netns exec $r conntrack -F 2>/dev/null" \
+		tcp "$server4" >"$tmp/now.tcp" || return
+	for what in udp bare tcp; do
+		cat "$tmp/now.$what" >>"$tmp/$what.$1"
+		median "$tmp/now.$what" >>"$tmp/$what.$1.rounds"
+	done
+}
+
+median() {
+	sort -n "$1" | awk '{ v[NR] = $1 }
+		END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
+# overhead WHAT MODE: in percent
+overhead() {
+	awk -v with="$(median "$tmp/$1.$2")" -v without="$(median "$tmp/$1.without")" \
+		'BEGIN { printf "%+.2f\n", (with / without - 1) * 100 }'
+}
+
+# spread: how far apart the medians of the rounds of one mode are at most, in percent
+spread() {
+	local file
+
+	for file in "$tmp"/*.rounds; do
+		sort -n "$file" | awk 'NR == 1 { first = $1 } END { print ($1 / first - 1) * 100 }'
+	done | sort -n | awk 'END { printf "%.2f\n", $1 }'
+}
+
+table() {
+	local what mode
+
+	printf '%-34s' "instructions, $(uname -r | cut -d- -f1 | cut -d+ -f1)"
+	printf '%9s' "${modes[0]}"
+	printf '%17s' "${modes[@]:1}"
+	echo
+	for what in udp tcp bare; do
+		printf '%-34s%9.0f' "${title[$what]}" "$(median "$tmp/$what.without")"
+		for mode in "${modes[@]:1}"; do
+			printf '%8.0f (%+.2f%%)' "$(median "$tmp/$what.$mode")" \
+				"$(overhead "$what" "$mode")"
+		done
+		echo
+	done
+}
+
+# Once, for all subtests.
+measured=''
+measure() {
+	local i mode
+
+	[ "$measured" != no ] || fail "nothing was measured" || return
+	[ -z "$measured" ] || return 0
+	measured=no
+	prepare || fail "cannot set up" || return
+	for ((i = 1; i <= KSFT_ROUNDS; i++)); do
+		for mode in "${modes[@]}"; do
+			play "$mode" || fail "cannot measure $mode" || return
+		done
+		note "round $i of $KSFT_ROUNDS done"
+	done
+	note "$(table)"
+	note "median of $KSFT_ROUNDS rounds, whose own medians differ by at most $(spread) %"
+	measured=yes
+}
+
+# at_most LIMIT WHAT MODE: percent above what it costs without the module.
+at_most() {
+	local percent
+
+	measure || return
+	percent=$(overhead "$2" "$3")
+	note "${title[$2]}, $3: $percent %, at most $1 %"
+	awk -v p="$percent" -v limit="$1" 'BEGIN { exit !(p <= limit) }' ||
+		fail "$percent % is more than $1 %"
+}
+
+need ip nft conntrack cost
+need_module
+[ "$(nproc)" = 1 ] && counts_instructions ||
+	skip_all "the clock does not count instructions: run it by vm -i"
+
+subtest "UDP send+receive, enforce: at most $limit_udp %" at_most "$limit_udp" udp enforce
+subtest "TCP connect+close, enforce: at most $limit_tcp %" at_most "$limit_tcp" tcp enforce
+subtest "UDP send+receive, off: nothing" at_most "$limit_off" udp off
+run_subtests

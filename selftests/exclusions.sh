@@ -1,0 +1,713 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The flows that the commit has to leave to the kernel, and those that look as
+# if it had to: each works the same with the mode off and with enforce, is
+# counted as documented, and the kernel has nothing to complain about.
+#
+# Where a clash matters it is made without luck: an NFQUEUE between NAT and the
+# commit holds two packets until both have chosen their ports.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need ip nft conntrack
+need_module
+tmpdir
+
+# ms to wait for an answer: long, or less than the first retransmission
+# timer, so that what is answered has lost no packet.
+long=$((KSFT_SLOW ? 30000 : 8000))
+short=$((KSFT_SLOW ? 990 : 900))
+
+##############################################################################
+# What the subtests share
+
+# both NAME ARGUMENT...: the function NAME sets the scene, then NAME_traffic is
+# seen with each mode. It reads $mode, and leaves in want_committed,
+# want_excluded and want_repicked what enforce has to count.
+both() {
+	local mode
+
+	cleanup
+	tmpdir
+	"$@" || return
+	kmsg_here
+	for mode in off enforce; do
+		mode "$r" clash "$mode" || return
+		in_ns "$r" conntrack -F >/dev/null 2>&1
+		looptrack -n "$r" reset
+		want_committed=0 want_excluded=0 want_repicked=0
+		"$1_traffic" "${@:2}" || return
+		counted || return
+	done
+	! kmsg_complains || fail "the kernel complained"
+}
+
+# The counters are as they should be.
+counted() {
+	local stats committed excluded repicked seen
+
+	stats=$(looptrack -j -n "$r" stats)
+	committed=$(json clash_committed <<<"$stats")
+	excluded=$(json clash_excluded <<<"$stats")
+	repicked=$(json clash_repicked <<<"$stats")
+	seen=$(json clash_seen <<<"$stats")
+	note "$mode: committed $committed, excluded $excluded, seen $seen, repicked $repicked"
+	if [ "$mode" = off ]; then
+		[ "$committed $excluded $seen $repicked" = "0 0 0 0" ] ||
+			fail "mode off counts"
+		return
+	fi
+	[ "$committed" = "$want_committed" ] ||
+		fail "$committed flows committed by the module, not $want_committed" || return
+	[ "$excluded" = "$want_excluded" ] ||
+		fail "$excluded flows excluded, not $want_excluded" || return
+	[ "$repicked" = "$want_repicked" ] && [ "$seen" = "$want_repicked" ] ||
+		fail "$seen clashes seen, $repicked flows picked again, not $want_repicked" || return
+	[ "$(json clash_exhausted <<<"$stats")" = 0 ] || fail "a flow found no port"
+}
+
+talk() {
+	in_ns "$1" exclusions_talk "${@:2}"
+}
+
+# started FILE NS COMMAND...: in the background; it is ready when it says so.
+started() {
+	local file=$tmp/$1
+
+	: >"$file"
+	in_ns "${@:2}" >>"$file" 2>&1 &
+	background+=($!)
+	busywait 20000 grep -q ready "$file" ||
+		fail "$3 does not start: $(cat "$file")"
+}
+
+# ask NS ARGUMENT...: leaves the answer in $answer, the time in $took.
+answer='' took=''
+ask() {
+	read -r took answer < <(talk "$1" ask -t "$long" "${@:2}" 2>&1)
+	note "$mode: $answer ($took ms)"
+}
+
+# told WANTED: the answer is what the pattern says.
+told() {
+	# shellcheck disable=SC2053 # a pattern
+	[[ $answer = $1 ]] || fail "$mode: the answer is \"$answer\", not \"$1\""
+}
+
+# together VERB NS0 ARGUMENTS0 NS1 ARGUMENTS1: two clients at the same time, the
+# arguments of each in one word. What they print is left in $tmp/0 and $tmp/1.
+together() {
+	local at i verb=$1 pids=()
+
+	at=$(($(now_ms) + 1000 * (1 + 4 * KSFT_SLOW)))
+	shift
+	for i in 0 1; do
+		# shellcheck disable=SC2086 # several words
+		talk "$1" "$verb" -a $at -t $short $2 >"$tmp/$i" 2>&1 &
+		pids+=($!)
+		shift 2
+	done
+	wait "${pids[@]}"
+	for i in 0 1; do
+		note "$mode: client $i: $(<"$tmp/$i")"
+	done
+}
+
+# one_or_both WANTED0 WANTED1: of two clients that clashed one was answered with
+# the mode off, both with enforce, and both see different ports then.
+one_or_both() {
+	local i answers=0 answer
+
+	for i in 0 1; do
+		read -r _ answer <"$tmp/$i"
+		# shellcheck disable=SC2053 # a pattern
+		[[ $answer = $1 ]] && answers=$((answers + 1))
+		shift
+	done
+	if [ "$mode" = off ]; then
+		[ "$answers" = 1 ] || fail "off: $answers answers, there was no clash"
+	else
+		[ "$answers" = 2 ] || fail "enforce: $answers of 2 clients answered"
+	fi
+}
+
+# hold COUNT HOOK PRIORITY MATCH: new packets to $r that match wait in a queue
+# until COUNT of them are there.
+hold() {
+	command -v exclusions_queue >/dev/null || skip "exclusions_queue is not built" || return
+	modprobe -q nfnetlink_queue
+	in_ns "$r" nft -f - <<-EOT || skip "nft cannot queue" || return
+		table inet hold {
+			chain hold {
+				type filter hook $2 priority $3
+				$4 queue num 7
+			}
+		}
+	EOT
+	started queue "$r" exclusions_queue 7 "$1"
+}
+
+# held COUNT: that many packets were let go at once, once in this mode.
+held() {
+	local times
+
+	times=$(grep -cx "$1" "$tmp/queue")
+	: >"$tmp/queue"
+	[ "$times" -gt 0 ] || fail "$mode: $1 packets did not meet in the queue"
+}
+
+# rules: nft rules from standard input, in $r.
+rules() {
+	in_ns "$r" nft -f - || fail "nft does not take the rules"
+}
+
+##############################################################################
+# FTP with helper
+
+ftp() {
+	topology && snat "$r" nft 4 masquerade || return
+	modprobe -q nf_nat_ftp || skip "the kernel has no FTP helper" || return
+	command -v /usr/bin/python3 >/dev/null || skip "python3 is not installed" || return
+	if [ "$1" = nft ]; then
+		rules <<-EOT || return
+			table ip ftp {
+				ct helper ftp { type "ftp" protocol tcp; }
+				chain prerouting {
+					type filter hook prerouting priority filter
+					tcp dport 21 ct helper set "ftp"
+				}
+			}
+		EOT
+	else
+		has_backend legacy 4 || skip "iptables-legacy is not installed" || return
+		in_ns "$r" iptables-legacy -w -t raw -A PREROUTING -p tcp --dport 21 \
+			-j CT --helper ftp || fail "no rule with a helper" || return
+	fi
+	started ftp "$s" exclusions_ftp.py serve
+}
+
+ftp_traffic() {
+	local how expected helped
+
+	for how in passive active; do
+		answer=$(in_ns "$c0" exclusions_ftp.py get "$server4" "$how" "$how-$mode" 2>&1)
+		note "$mode: $answer"
+		# The last address: whom the server reached for the data, or
+		# who came for it. Without the helper it would be the client.
+		told "$how-$mode 10.99.9.1 10.99.9.1" || return
+	done
+	helped=$(in_ns "$r" conntrack -L -p tcp 2>/dev/null | grep -c helper=ftp)
+	expected=$(in_ns "$r" conntrack -L -p tcp -u EXPECTED 2>/dev/null | grep -c .)
+	[ "$helped $expected" = "2 2" ] ||
+		fail "$helped flows have a helper, $expected were expected" || return
+	want_excluded=4
+}
+
+##############################################################################
+# SYNPROXY
+
+synproxy() {
+	topology && snat "$r" nft 4 masquerade || return
+	in_ns "$r" sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0 \
+		net.ipv4.tcp_syncookies=1 net.ipv4.tcp_timestamps=1
+	if [ "$1" = nft ]; then
+		in_ns "$r" nft -f - <<-EOT || skip "no synproxy" || return
+			table ip proxy {
+				chain prerouting {
+					type filter hook prerouting priority raw
+					tcp dport 7000 tcp flags syn notrack
+				}
+				chain forward {
+					type filter hook forward priority filter
+					tcp dport 7000 ct state invalid,untracked \\
+						synproxy mss 1460 wscale 7 timestamp sack-perm
+				}
+			}
+		EOT
+	else
+		has_backend legacy 4 || skip "iptables-legacy is not installed" || return
+		in_ns "$r" iptables-legacy -w -t raw -A PREROUTING -p tcp --syn --dport 7000 \
+			-j CT --notrack &&
+			in_ns "$r" iptables-legacy -w -A FORWARD -p tcp --dport 7000 \
+				-m conntrack --ctstate INVALID,UNTRACKED -j SYNPROXY \
+				--mss 1460 --wscale 7 --timestamp --sack-perm ||
+			skip "no SYNPROXY" || return
+	fi
+	started server "$s" exclusions_talk serve tcp 7000
+}
+
+# Cookies that came back, of all CPUs.
+cookies() {
+	local n sum=0
+
+	while read -r _ _ _ n _; do
+		sum=$((sum + 16#$n))
+	done < <(in_ns "$r" tail -n +2 /proc/net/stat/synproxy)
+	echo "$sum"
+}
+
+synproxy_traffic() {
+	local ns before
+
+	before=$(cookies)
+	for ns in "$c0" "$c1" "$c0" "$c1"; do
+		ask "$ns" tcp "$server4" 7000 "proxied-$mode"
+		told "proxied-$mode 10.99.9.1 * 7000" || return
+	done
+	[ $(($(cookies) - before)) = 4 ] || fail "not all came by the synproxy" || return
+	want_excluded=4
+}
+
+##############################################################################
+# IPVS
+
+ipvs() {
+	local port
+
+	command -v ipvsadm >/dev/null || skip "ipvsadm is not installed" || return
+	topology && snat "$r" nft 4 masquerade || return
+	modprobe -q ip_vs_rr && in_ns "$r" sysctl -qw net.ipv4.vs.conntrack=1 ||
+		skip "the kernel has no IPVS with conntrack" || return
+	ip -n "$r" addr add 10.99.7.1/32 dev lo
+	in_ns "$r" ipvsadm -A -t 10.99.7.1:7000 -s rr || fail ipvsadm || return
+	for port in 7001 7002; do
+		in_ns "$r" ipvsadm -a -t 10.99.7.1:7000 -r "$server4:$port" -m ||
+			fail ipvsadm || return
+		started "server$port" "$s" exclusions_talk serve tcp "$port" || return
+	done
+}
+
+ipvs_traffic() {
+	local ns seen=()
+
+	for ns in "$c0" "$c1" "$c0" "$c1"; do
+		ask "$ns" tcp 10.99.7.1 7000 "balanced-$mode"
+		told "balanced-$mode 10.99.9.1 * 700[12]" || return
+		seen+=("${answer##* }")
+	done
+	[[ "${seen[*]}" = "7001 7002 7001 7002" || "${seen[*]}" = "7002 7001 7002 7001" ]] ||
+		fail "not in turns: ${seen[*]}" || return
+	want_excluded=4
+}
+
+##############################################################################
+# Packets that share an entry
+
+# Source and port of MESSAGE at each of the receivers, which all have to get it
+# once and from the same source: that of the rule.
+same_for_all() {
+	local message=$1 file seen=() n
+
+	shift
+	for file; do
+		busywait 5000 grep -q "^$message " "$tmp/$file" ||
+			fail "$mode: $file did not get $message" || return
+	done
+	sleep 0.2
+	for file; do
+		n=$(grep -c "^$message " "$tmp/$file")
+		[ "$n" = 1 ] || fail "$mode: $file got $message $n times" || return
+		seen+=("$(grep "^$message " "$tmp/$file")")
+	done
+	note "$mode: $(printf '%s; ' "${seen[@]}")"
+	[ "$(printf '%s\n' "${seen[@]}" | sort -u | wc -l)" = 1 ] ||
+		fail "$mode: the receivers see different sources" || return
+	[[ ${seen[0]} = "$message 10.99.8.1 "2[0-9][0-9][0-9][0-9]" 7000" ]] ||
+		fail "$mode: the rule was not obeyed: ${seen[0]}"
+}
+
+share_rule() {
+	rules <<-EOT
+		table ip nat {
+			chain postrouting {
+				type nat hook postrouting priority srcnat
+				udp dport 7000 snat to 10.99.8.1:20000-29999
+			}
+		}
+	EOT
+}
+
+# A bridge with three ports in $r; $c0 sends. The two others have the same
+# addresses and never say a word, so that their MAC is not known to it.
+bridge_mac=02:00:00:00:00:50
+flood() {
+	local ns
+
+	modprobe -q br_netfilter && command -v bridge >/dev/null ||
+		skip "the kernel has no br_netfilter" || return
+	new_ns r c0 c1 s
+	ip -n "$r" link add br0 type bridge || skip "the kernel has no bridges" || return
+	ip -n "$r" addr add 10.98.0.1/24 dev br0
+	for ns in c0 c1 s; do
+		in_ns "${!ns}" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
+			net.ipv6.conf.default.disable_ipv6=1
+		ip link add eth netns "${!ns}" type veth peer name "$ns" netns "$r"
+		ip -n "$r" link set "$ns" master br0 up
+	done
+	for ns in "$c1" "$s"; do
+		ip -n "$ns" link set eth address "$bridge_mac"
+		ip -n "$ns" addr add 10.98.0.3/24 dev eth
+	done
+	ip -n "$c0" addr add 10.98.0.2/24 dev eth
+	for ns in "$c0" "$c1" "$s"; do
+		ip -n "$ns" link set eth up
+	done
+	ip -n "$r" link set br0 up
+	ip -n "$c0" neigh replace 10.98.0.3 lladdr "$bridge_mac" dev eth
+	in_ns "$r" sysctl -qw net.bridge.bridge-nf-call-iptables=1 || return
+	share_rule || return
+	started r "$r" exclusions_talk serve -q udp 7000 &&
+		started c1 "$c1" exclusions_talk serve -q udp 7000 &&
+		started s "$s" exclusions_talk serve -q udp 7000
+}
+
+flood_traffic() {
+	# To two ports and the bridge itself.
+	ask "$c0" -q udp 10.98.0.255 7000 "broadcast-$mode"
+	same_for_all "broadcast-$mode" c1 s r || return
+	ask "$c0" -q udp 10.98.0.3 7000 "unknown-$mode"
+	same_for_all "unknown-$mode" c1 s || return
+	want_excluded=2
+
+	# To one port: its own entry.
+	bridge -n "$r" fdb replace "$bridge_mac" dev c1 master static
+	ask "$c0" -q udp 10.98.0.3 7000 "known-$mode"
+	same_for_all "known-$mode" c1 || return
+	bridge -n "$r" fdb del "$bridge_mac" dev c1 master
+	! grep -q "^known-$mode" "$tmp/s" || fail "it was flooded" || return
+	want_committed=1
+}
+
+group=239.1.2.3
+
+# One copy to the wire, one back to this host.
+looped() {
+	topology && share_rule || return
+	started r "$r" exclusions_talk serve -q -g "$group" -i s udp 7000 &&
+		started s "$s" exclusions_talk serve -q -g "$group" -i eth udp 7000
+}
+
+looped_traffic() {
+	ask "$r" -q -i s udp "$group" 7000 "looped-$mode"
+	same_for_all "looped-$mode" r s || return
+	want_excluded=1
+}
+
+# Forwarded to two devices.
+routed() {
+	topology && share_rule || return
+	started route "$r" exclusions_talk route "$group" c0 c1 s ||
+		skip "the kernel has no multicast routing" || return
+	started c1 "$c1" exclusions_talk serve -q -g "$group" -i eth udp 7000 &&
+		started s "$s" exclusions_talk serve -q -g "$group" -i eth udp 7000
+}
+
+routed_traffic() {
+	ask "$c0" -q udp "$group" 7000 "routed-$mode"
+	same_for_all "routed-$mode" c1 s || return
+	want_excluded=1
+}
+
+##############################################################################
+# NFQUEUE
+
+serve_both() {
+	started tcp "$s" exclusions_talk serve tcp 7000 &&
+		started udp "$s" exclusions_talk serve udp 7000
+}
+
+# In the place of mangle, before NAT: each packet.
+queued() {
+	topology && snat "$r" nft "$1" masquerade || return
+	hold 1 postrouting mangle "meta l4proto { tcp, udp }" && serve_both
+}
+
+queued_traffic() {
+	local proto ns own=10.99.9.1
+
+	[ "$1" = 4 ] || own=fd99:9::1
+	for proto in tcp udp; do
+		for ns in "$c0" "$c1"; do
+			ask "$ns" -s 4000 "$proto" "$(server "$1")" 7000 "queued-$mode"
+			told "queued-$mode $own * 7000" || return
+		done
+	done
+	held 1 || return
+	want_committed=4
+}
+
+# After NAT: two first packets.
+clashing() {
+	topology && snat "$r" nft "$1" masquerade || return
+	hold 2 postrouting 200 "meta l4proto $2 ct state new" && serve_both
+}
+
+clashing_traffic() {
+	local own=10.99.9.1 to
+
+	to=$(server "$1")
+	[ "$1" = 4 ] || own=fd99:9::1
+	together ask "$c0" "-s 4000 $2 $to 7000 zero-$mode" "$c1" "-s 4000 $2 $to 7000 one-$mode"
+	held 2 && one_or_both "zero-$mode $own * 7000" "one-$mode $own * 7000" || return
+	want_committed=2 want_repicked=1
+}
+
+##############################################################################
+# VRF
+
+vrf() {
+	local dev
+
+	topology && snat "$r" nft 4 masquerade || return
+	modprobe -q vrf
+	ip -n "$r" link add red type vrf table 100 || skip "the kernel has no VRF" || return
+	ip -n "$r" link set red up
+	for dev in c0 c1 s; do
+		ip -n "$r" link set "$dev" master red
+	done
+	# With a queueing discipline the packets go by another function.
+	[ -z "$1" ] || in_ns "$r" tc qdisc replace dev red root pfifo ||
+		skip "no pfifo" || return
+	started server "$s" exclusions_talk serve tcp 7000
+}
+
+vrf_traffic() {
+	local ns flows
+
+	for ns in "$c0" "$c1"; do
+		ask "$ns" -s 4000 tcp "$server4" 7000 "forwarded-$mode"
+		told "forwarded-$mode 10.99.9.1 * 7000" || return
+	done
+	ask "$r" -s 4000 -i red tcp "$server4" 7000 "own-$mode"
+	told "own-$mode 10.99.9.1 * 7000" || return
+	flows=$(in_ns "$r" conntrack -L -p tcp 2>/dev/null | grep -c dport=7000)
+	[ "$flows" = 3 ] || fail "$flows entries for 3 flows" || return
+	want_committed=3
+}
+
+##############################################################################
+# IPsec
+
+# state NS DIRECTION... both directions on each side.
+esp() {
+	local ns dir=(out in)
+
+	modprobe -q esp4
+	topology && snat "$r" nft 4 masquerade || return
+	for ns in "$r" "$s"; do
+		esp_state "$ns" 10.99.9.1 10.99.9.2 0x1001 &&
+			esp_state "$ns" 10.99.9.2 10.99.9.1 0x1002 ||
+			skip "the kernel has no ESP" || return
+		esp_policy "$ns" "${dir[0]}" 10.99.9.1 10.99.9.2 dport &&
+			esp_policy "$ns" "${dir[1]}" 10.99.9.2 10.99.9.1 sport || return
+		dir=(in out)
+	done
+	hold 2 postrouting 200 "tcp dport 7000 ct state new" &&
+		started server "$s" exclusions_talk serve tcp 7000
+}
+
+# esp_state NS SRC DST SPI
+esp_state() {
+	ip -n "$1" xfrm state add src "$2" dst "$3" proto esp spi "$4" mode transport \
+		enc 'cbc(aes)' 0x000102030405060708090a0b0c0d0e0f \
+		auth 'hmac(sha256)' 0x000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f
+}
+
+# esp_policy NS DIRECTION SRC DST dport|sport: required, both ways.
+esp_policy() {
+	ip -n "$1" xfrm policy add dir "$2" src "$3" dst "$4" proto tcp "$5" 7000 \
+		tmpl src "$3" dst "$4" proto esp mode transport level required
+}
+
+# How many ESP packets the server has got.
+esp_packets() {
+	ip -n "$s" -s xfrm state get src 10.99.9.1 dst 10.99.9.2 proto esp spi 0x1001 |
+		sed -n 's/.*(bytes), *\([0-9]*\)(packets).*/\1/p' | head -n 1
+}
+
+esp_traffic() {
+	local before after
+
+	before=$(esp_packets)
+	together ask "$c0" "-s 4000 tcp $server4 7000 zero-$mode" \
+		"$c1" "-s 4000 tcp $server4 7000 one-$mode"
+	held 2 && one_or_both "zero-$mode 10.99.9.1 * 7000" "one-$mode 10.99.9.1 * 7000" || return
+	after=$(esp_packets)
+	note "$mode: $((after - before)) ESP packets reached the server"
+	# Of each connection at least SYN, ACK and the message.
+	if [ "$mode" = off ]; then
+		[ $((after - before)) -ge 3 ] || fail "IPsec was not used" || return
+	else
+		[ $((after - before)) -ge 6 ] || fail "one flow has left IPsec" || return
+	fi
+	# The flow of the ESP packets is one, too.
+	[ "$(in_ns "$r" conntrack -L 2>/dev/null | grep -c ' 50 ')" = 1 ] ||
+		fail "no ESP flow" || return
+	want_committed=3 want_repicked=1
+}
+
+##############################################################################
+# LOCAL_IN
+
+# To the router itself, which rewrites destination and source.
+local_in() {
+	topology || return
+	rules <<-EOT || return
+		table ip nat {
+			chain prerouting {
+				type nat hook prerouting priority dstnat
+				iifname { "c0", "c1" } tcp dport 7000 $1
+			}
+			chain input {
+				type nat hook input priority 100
+				tcp dport 7001 snat to 10.99.8.1
+			}
+		}
+	EOT
+	# The answers need a way before they are translated back.
+	ip -n "$r" route add 10.99.8.0/24 dev s
+	[ "$2" = 1 ] || hold "$2" input 200 "tcp dport 7001 ct state new" || return
+	started server "$r" exclusions_talk serve tcp 7001
+}
+
+local_in_traffic() {
+	local ns
+
+	if [ "$2" = 1 ]; then
+		for ns in "$c0" "$c1"; do
+			ask "$ns" -s 4000 tcp "$server4" 7000 "local-$mode"
+			told "local-$mode 10.99.8.1 * 7001" || return
+		done
+		want_committed=2
+		return
+	fi
+	together ask "$c0" "-s 4000 tcp $server4 7000 zero-$mode" \
+		"$c1" "-s 4000 tcp $server4 7000 one-$mode"
+	held 2 && one_or_both "zero-$mode 10.99.8.1 * 7001" "one-$mode 10.99.8.1 * 7001" || return
+	want_committed=2 want_repicked=1
+}
+
+##############################################################################
+# REJECT
+
+# In FORWARD, or after the source NAT of INPUT.
+reject() {
+	topology && snat "$r" nft 4 masquerade || return
+	if [ "$1" = forward ]; then
+		has_backend legacy 4 || skip "iptables-legacy is not installed" || return
+		in_ns "$r" iptables-legacy -w -A FORWARD -p tcp --dport 7009 \
+			-j REJECT --reject-with tcp-reset || fail "no REJECT" || return
+	else
+		rules <<-EOT || return
+			table ip refuse {
+				chain nat {
+					type nat hook input priority 100
+					snat to 10.99.8.1
+				}
+				chain input {
+					type filter hook input priority 200
+					tcp dport 7009 reject with tcp reset
+				}
+			}
+		EOT
+	fi
+	started server "$s" exclusions_talk serve tcp 7000
+}
+
+reject_traffic() {
+	local ns to=$server4
+
+	[ "$1" = forward ] || to=10.99.9.1
+	for ns in "$c0" "$c1"; do
+		ask "$ns" -s 4000 tcp "$to" 7009 "refused-$mode"
+		told refused || return
+		[ "$took" -lt "$short" ] || fail "$mode: refused after $took ms" || return
+	done
+	ask "$c0" -s 4000 tcp "$server4" 7000 "not-refused-$mode"
+	told "not-refused-$mode 10.99.9.1 4000 7000" || return
+	want_committed=1
+}
+
+##############################################################################
+# Both ends first
+
+twin() {
+	topology && snat "$r" nft 4 10.99.8.1:20000-29999 || return
+	in_ns "$r" nft insert rule ip nat postrouting udp dport 5000 accept &&
+		in_ns "$r" nft insert rule ip nat postrouting udp sport 5000 accept ||
+		fail "no rule" || return
+	ip -n "$s" route add 10.99.0.0/24 via 10.99.9.1
+	hold 2 postrouting 200 "meta l4proto udp ct state new"
+}
+
+twin_traffic() {
+	local lines=()
+
+	together meet "$c0" "-s 5000 udp $server4 5000 client-$mode" \
+		"$s" "-s 5000 udp 10.99.0.2 5000 server-$mode"
+	held 2 || return
+	lines=("$(grep -cx "server-$mode $server4 5000 5000" "$tmp/0")"
+		"$(grep -cx "client-$mode 10.99.0.2 5000 5000" "$tmp/1")")
+	[ "$(cat "$tmp/0" "$tmp/1" | wc -l)" = $((lines[0] + lines[1])) ] ||
+		fail "$mode: a port was rewritten" || return
+	# Two from each; the kernel before 6.12 loses the first of one of them.
+	[ "$mode" = off ] && twin_got=$((lines[0] + lines[1]))
+	[ "${lines[0]}" -ge 1 ] && [ "${lines[1]}" -ge 1 ] && [ $((lines[0] + lines[1])) -ge 3 ] &&
+		[ $((lines[0] + lines[1])) -ge "$twin_got" ] ||
+		fail "$mode: only ${lines[0]} and ${lines[1]} of 2 messages arrived" || return
+	want_committed=1
+}
+
+##############################################################################
+# ICMP
+
+echoes() {
+	topology && snat "$r" nft 4 masquerade || return
+	[ "$1" = 1 ] || hold "$1" postrouting 200 "meta l4proto icmp ct state new"
+}
+
+echoes_traffic() {
+	local ns
+
+	if [ "$1" = 1 ]; then
+		for ns in "$c0" "$c1"; do
+			ask "$ns" icmp "$server4" 4242 "echo-$mode"
+			told "echo-$mode $server4 4242" || return
+		done
+		want_committed=2
+		return
+	fi
+	together ask "$c0" "icmp $server4 4242 zero-$mode" "$c1" "icmp $server4 4242 one-$mode"
+	held 2 && one_or_both "zero-$mode $server4 4242" "one-$mode $server4 4242" || return
+	want_committed=2 want_repicked=1
+}
+
+subtest "FTP helper assigned by nft" both ftp nft
+subtest "FTP helper assigned by iptables-legacy" both ftp legacy
+subtest "synproxy of nft" both synproxy nft
+subtest "SYNPROXY of iptables-legacy" both synproxy legacy
+subtest "IPVS" both ipvs
+subtest "bridge floods" both flood
+subtest "multicast, looped back" both looped
+subtest "multicast, routed" both routed
+subtest "NFQUEUE before NAT, IPv4" both queued 4
+subtest "NFQUEUE before NAT, IPv6" both queued 6
+subtest "NFQUEUE after NAT, a clash, TCP, IPv4" both clashing 4 tcp
+subtest "NFQUEUE after NAT, a clash, TCP, IPv6" both clashing 6 tcp
+subtest "NFQUEUE after NAT, a clash, UDP, IPv4" both clashing 4 udp
+subtest "NFQUEUE after NAT, a clash, UDP, IPv6" both clashing 6 udp
+subtest "VRF" both vrf ''
+subtest "VRF with a queueing discipline" both vrf pfifo
+subtest "IPsec for the translated address, a clash" both esp
+subtest "redirect, source NAT in INPUT" both local_in "redirect to :7001" 1
+subtest "redirect, source NAT in INPUT, a clash" both local_in "redirect to :7001" 2
+subtest "dnat, source NAT in INPUT" both local_in "dnat to 10.99.9.1:7001" 1
+subtest "dnat, source NAT in INPUT, a clash" both local_in "dnat to 10.99.9.1:7001" 2
+subtest "REJECT in FORWARD" both reject forward
+subtest "reject in INPUT after NAT" both reject input
+subtest "UDP from both ends at once" both twin
+subtest "ICMP echo, one identifier" both echoes 1
+subtest "ICMP echo, one identifier, a clash" both echoes 2
+run_subtests

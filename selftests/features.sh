@@ -1,0 +1,297 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The switches: by the tool, by raw netlink, by the kernel's own YNL library;
+# what is refused and that a refusal changes nothing; the module parameter;
+# counters and events; the tool's exit codes.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need ip
+need_module
+tmpdir
+a='' b='' other=''
+
+# answers WANTED COMMAND...: the command's exit status and its output, which
+# matches the pattern.
+answers() {
+	local status=$1 pattern=$2 out got
+
+	shift 2
+	out=$("$@" 2>&1)
+	got=$?
+	[[ $got = "$status" && $out =~ $pattern ]] ||
+		fail "$*: status $got instead of $status, or not like '$pattern': $out"
+}
+
+# mode_of NS FEATURE
+mode_of() {
+	[[ $(looptrack -j -n "$1" status) =~ \"name\":\"$2\",\"mode\":\"([a-z]*)\" ]] &&
+		echo "${BASH_REMATCH[1]}"
+}
+
+# is NS FEATURE MODE
+is() {
+	local got
+
+	got=$(mode_of "$1" "$2")
+	[ "$got" = "$3" ] || fail "$2 is ${got:-nothing} instead of $3 in $1"
+}
+
+# The features this module has (supported) or has not (unsupported), by name.
+features() {
+	local all entry
+
+	all=$(looptrack -j status)
+	while [[ $all =~ (\"name\":\"([a-z]*)\",\"mode\"[^}]*)\}(.*) ]]; do
+		entry=${BASH_REMATCH[1]}
+		all=${BASH_REMATCH[3]}
+		if [[ $entry = *'"supported":true'* ]]; then
+			[ "$1" = unsupported ] || echo "${BASH_REMATCH[2]}"
+		else
+			[ "$1" = supported ] || echo "${BASH_REMATCH[2]}"
+		fi
+	done
+}
+
+reload() {
+	rmmod nf_looptrack && modprobe nf_looptrack "$@" || fail "cannot reload the module: $*"
+}
+
+set_and_get() {
+	local feature mode count=0
+
+	drop_ns
+	new_ns a b
+	for feature in $(features supported); do
+		mode "$b" "$feature" off || return
+		for mode in off observe enforce off enforce observe; do
+			mode "$a" "$feature" "$mode" && is "$a" "$feature" "$mode" || return
+			is "$b" "$feature" off || return
+			count=$((count + 1))
+		done
+	done
+	note "$count changes"
+	[ "$count" -gt 0 ] || fail "no feature is supported"
+}
+
+unsupported() {
+	local feature mode id=0 count=0 all
+
+	drop_ns
+	new_ns a
+	all=" $(features unsupported | tr '\n' ' ')"
+	for feature in $(features all); do
+		for mode in 0 1 2; do
+			[[ $all = *" $feature "* ]] || continue
+			# 24: a netlink and a generic netlink header, that of the nest
+			answers 1 '^EOPNOTSUPP ".*" at 24$' in_ns "$a" genl set "$id" "$mode" || return
+			count=$((count + 1))
+		done
+		id=$((id + 1))
+	done
+	for feature in $all; do
+		answers 2 'feature.*\(attribute .*id.*\)' looptrack -n "$a" set "$feature" enforce || return
+		is "$a" "$feature" off || return
+	done
+	[ "$count" -gt 0 ] || skip "this module supports every feature"
+}
+
+all_or_nothing() {
+	local feature
+
+	drop_ns
+	new_ns a
+	is "$a" clash enforce || return
+	feature=$(features unsupported | head -n1)
+	if [ -n "$feature" ]; then
+		answers 2 feature looptrack -n "$a" set clash off "$feature" enforce || return
+		is "$a" clash enforce || return
+		answers 2 feature looptrack -n "$a" set "$feature" enforce clash off || return
+		is "$a" clash enforce || return
+	fi
+	answers 1 '^EINVAL ".*twice' in_ns "$a" genl set 0 0 0 1 || return
+	answers 1 '^ERANGE .* at ' in_ns "$a" genl set 0 3 || return
+	answers 1 '^ERANGE .* at ' in_ns "$a" genl set 0 0 99 1 || return
+	answers 1 '^EINVAL ".*" at ' in_ns "$a" genl set - 1 || return
+	answers 1 '^EINVAL ".*" at ' in_ns "$a" genl set 0 - || return
+	answers 1 '^EINVAL ".*"' in_ns "$a" genl set || return
+	answers 1 . looptrack -n "$a" set clash off stale || return
+	answers 1 . looptrack -n "$a" set clash off clash observe || return
+	answers 1 . looptrack -n "$a" set clash off nonsense off || return
+	is "$a" clash enforce
+}
+
+# parameter VALUE MODE_IN_INIT MODE_ELSEWHERE: for namespaces that exist when the
+# module is loaded and for new ones.
+parameter() {
+	drop_ns
+	new_ns a
+	reload ${1:+netns=$1} || return
+	new_ns b
+	[ "$(cat /sys/module/nf_looptrack/parameters/netns)" = "${1:-all}" ] ||
+		fail "the parameter reads $(cat /sys/module/nf_looptrack/parameters/netns)" || return
+	answers 0 "\"netns_default\":\"${1:-all}\"" looptrack -j status || return
+	is /proc/1/ns/net clash "$2" && is "$a" clash "$3" && is "$b" clash "$3"
+}
+
+wrong_parameter() {
+	local value
+
+	rmmod nf_looptrack || return
+	for value in some '' al alll 1; do
+		modprobe nf_looptrack "netns=$value" 2>/dev/null &&
+			fail "netns=$value was accepted" && return "$ksft_fail"
+		[ ! -e /sys/module/nf_looptrack ] || fail "netns=$value left a module" || return
+	done
+	modprobe nf_looptrack || fail "cannot load the module again"
+}
+
+# A flow through NAT in each of two routers; one is reset.
+reset_counters() {
+	local first second
+
+	topology && snat "$r" nft 4 masquerade || return
+	serve tcp 4 7000 || return
+	race -n "$c0" -r 3 "$server4" 7000 || return
+	first=$(counter "$r" clash_committed)
+	[ "$first" = 3 ] || fail "clash_committed is $first after 3 flows" || return
+	# A namespace counts for itself.
+	new_ns other
+	[ "$(counter "$other" clash_committed)" = 0 ] ||
+		fail "another namespace has counted" || return
+	looptrack -n "$other" reset || fail "reset failed" || return
+	second=$(counter "$r" clash_committed)
+	[ "$second" = 3 ] || fail "a reset elsewhere set clash_committed to $second" || return
+	looptrack -n "$r" reset || fail "reset failed" || return
+	second=$(counter "$r" clash_committed)
+	[ "$second" = 0 ] || fail "clash_committed is $second after a reset" || return
+	race -n "$c0" -r 2 -b 20000 "$server4" 7000 || return
+	second=$(counter "$r" clash_committed)
+	[ "$second" = 2 ] || fail "clash_committed is $second after a reset and 2 flows"
+}
+
+# races: until the router has counted an event and someone has heard it.
+heard() {
+	local i
+
+	for ((i = 0; i < 20; i++)); do
+		race -n "$c0" -n "$c1" -r 20 -b $((10000 + i * 20)) -g 700 "$server4" 7000 || return
+		[ ! -s "$tmp/events" ] || return 0
+	done
+	return 1
+}
+
+lines() {
+	wc -l <"$1"
+}
+
+# events MODE DECISION: each clash is told once, to the namespace it is in.
+events() {
+	local before counted told word=clash_repicked line key
+
+	[ "$(nproc)" -ge 2 ] || skip "a race needs two CPUs" || return
+	topology && snat "$r" nft 4 masquerade && widen "$r" && serve tcp 4 7000 || return
+	mode "$r" clash "$1" || return
+	[ "$1" = enforce ] || word=clash_seen
+	: >"$tmp/events"
+	: >"$tmp/elsewhere"
+	in_back looptrack -j -n "$r" monitor >"$tmp/events"
+	in_back looptrack -j -n "$c0" monitor >"$tmp/elsewhere"
+	heard || xfail "no event" || return
+
+	told=$(lines "$tmp/events")
+	before=$(counter "$r" "$word")
+	race -n "$c0" -n "$c1" -r 50 -b 20000 -g 700 "$server4" 7000 || return
+	counted=$(($(counter "$r" "$word") - before))
+	busywait 3000 eval "[ \$(lines '$tmp/events') -ge $((told + counted)) ]"
+	told=$(($(lines "$tmp/events") - told))
+	note "$counted counted, $told told"
+	[ "$(counter "$r" events_lost)" = 0 ] || fail "events were lost" || return
+	[ "$told" = "$counted" ] || fail "$counted clashes counted, $told told" || return
+	[ ! -s "$tmp/elsewhere" ] || fail "another namespace was told" || return
+
+	line=$(tail -n1 "$tmp/events")
+	note "$line"
+	[[ $line = *"\"decision\":\"$2\""* ]] || fail "the decision is not $2: $line" || return
+	for key in time feature protocol flow wanted holder; do
+		[[ $line = *"\"$key\":"* ]] || fail "no $key in $line" || return
+	done
+	if [ "$2" = repicked ]; then
+		[[ $line = *'"got":'* ]] || fail "no got in $line"
+	else
+		[[ $line != *'"got":'* ]] || fail "got in $line"
+	fi
+}
+
+exit_codes() {
+	drop_ns
+	new_ns a
+	answers 0 '^looptrack ' looptrack --version || return
+	answers 0 clash looptrack -n "$a" status || return
+	answers 1 nonsense looptrack nonsense || return
+	answers 1 . looptrack || return
+	answers 1 sometimes looptrack -n "$a" set clash sometimes || return
+	answers 1 . looptrack -n "$a" set clash || return
+	answers 1 . looptrack -n "$a" status now || return
+	answers 2 refused in_ns "$a" looptrack set stale off || return
+	answers 6 lt-nowhere looptrack -n lt-nowhere status || return
+	answers 7 . sh -c 'looptrack stats >/dev/full' || return
+	rmmod nf_looptrack || return
+	answers 3 'not loaded' looptrack status
+	answers 3 'not loaded' looptrack set clash off
+	modprobe nf_looptrack || fail "cannot load the module again" || return
+	[ -z "$reason" ]
+}
+
+ynl_cli() {
+	local dir
+
+	for dir in "${LOOPTRACK_YNL-}" "$here"/../../../../net/ynl \
+		/usr/src/linux-source-*/tools/net/ynl; do
+		for cli in "$dir/cli.py" "$dir/pyynl/cli.py"; do
+			[ -e "$cli" ] && return
+		done
+	done
+	return 1
+}
+
+ynl() {
+	local spec cli
+
+	ynl_cli || skip "LOOPTRACK_YNL does not name tools/net/ynl of a kernel source" || return
+	/usr/bin/env python3 -c 'import yaml' 2>/dev/null || skip "python3-yaml is missing" || return
+	for spec in "$here/looptrack.yaml" "$here/../uapi/spec/looptrack.yaml"; do
+		[ ! -e "$spec" ] || break
+	done
+	drop_ns
+	new_ns a
+
+	set -- in_ns "$a" python3 "$cli" --spec "$spec" --no-schema
+	answers 0 "'netns-default': 'all'" "$@" --do module-get || return
+	answers 0 "'id': 'clash'.*'mode': 'enforce'" "$@" --do feature-get || return
+	answers 0 '' "$@" --do feature-set \
+		--json '{"feature": [{"id": "clash", "mode": "observe"}]}' || return
+	is "$a" clash observe || return
+	answers 0 "'clash-committed': 0" "$@" --do stats-get || return
+	answers 0 '' "$@" --do stats-reset || return
+	answers 1 'feature' "$@" --do feature-set \
+		--json '{"feature": [{"id": "clash", "mode": "off"}, {"id": "clash", "mode": "off"}]}' || return
+	is "$a" clash observe
+}
+
+subtest "each mode of each feature is set and read back" set_and_get
+subtest "features the module has not are refused, by name" unsupported
+subtest "a change is made as a whole or not at all" all_or_nothing
+subtest "defaults without a parameter" parameter '' enforce enforce
+subtest "defaults with netns=init" parameter init enforce off
+subtest "defaults with netns=none" parameter none off off
+subtest "defaults with netns=all" parameter all enforce enforce
+subtest "a wrong parameter is refused" wrong_parameter
+subtest "counters belong to a namespace and can be reset" reset_counters
+subtest "each clash is an event, enforce" events enforce repicked
+subtest "each clash is an event, observe" events observe observed
+subtest "exit codes of the tool" exit_codes
+subtest "the kernel's YNL library" ynl
+run_subtests

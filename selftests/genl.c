@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sends one request to the module as raw as wanted and says what the kernel
+ * answered: "ok", or the name of the error, then what extack said.
+ *
+ *	genl get COMMAND			module, feature, stats
+ *	genl set [ID|- MODE|-]...		feature-set; "-" leaves it out
+ *	genl reset				stats-reset
+ *	genl join				the multicast group events
+ *
+ * Exit status: 0 ok, 1 refused, 2 anything else.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <linux/nf_looptrack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static struct mnl_socket *nl;
+static char buf[16384];
+static __u32 family, group;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "genl: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static struct nlmsghdr *request(__u16 type, __u8 cmd)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct genlmsghdr *genl;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	nlh->nlmsg_seq = time(NULL);
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = cmd;
+	genl->version = NF_LOOPTRACK_GENL_VERSION;
+	return nlh;
+}
+
+static int one_group(const struct nlattr *attr, void *data)
+{
+	const struct nlattr *a;
+	const char *name = "";
+	__u32 id = 0;
+
+	(void)data;
+	mnl_attr_for_each_nested(a, attr) {
+		if (mnl_attr_get_type(a) == CTRL_ATTR_MCAST_GRP_NAME)
+			name = mnl_attr_get_str(a);
+		if (mnl_attr_get_type(a) == CTRL_ATTR_MCAST_GRP_ID)
+			id = mnl_attr_get_u32(a);
+	}
+	if (!strcmp(name, NF_LOOPTRACK_MCGRP_EVENTS))
+		group = id;
+	return MNL_CB_OK;
+}
+
+static int one_attr(const struct nlattr *attr, void *data)
+{
+	if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
+		family = mnl_attr_get_u16(attr);
+	if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
+		mnl_attr_parse_nested(attr, one_group, data);
+	return MNL_CB_OK;
+}
+
+static void parse_family(const struct nlmsghdr *nlh)
+{
+	mnl_attr_parse(nlh, sizeof(struct genlmsghdr), one_attr, NULL);
+}
+
+static int one_extack(const struct nlattr *attr, void *data)
+{
+	(void)data;
+	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
+		printf(" \"%s\"", mnl_attr_get_str(attr));
+	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_OFFS)
+		printf(" at %u", mnl_attr_get_u32(attr));
+	return MNL_CB_OK;
+}
+
+static void print_error(const struct nlmsghdr *nlh, const struct nlmsgerr *err)
+{
+	unsigned int skip = sizeof(*err);
+
+	printf("%s", strerrorname_np(-err->error));
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		skip += err->msg.nlmsg_len - sizeof(err->msg);
+	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
+		mnl_attr_parse(nlh, skip, one_extack, NULL);
+	puts("");
+}
+
+/* Send what is in buf. Returns 0 or a positive error, which is printed. */
+static int talk(void (*answer)(const struct nlmsghdr *nlh))
+{
+	const struct nlmsghdr *nlh = (void *)buf;
+	const struct nlmsgerr *err;
+	ssize_t n;
+	int len;
+
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		die("send");
+	for (;;) {
+		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		if (n < 0)
+			die("receive");
+		nlh = (void *)buf;
+		len = n;
+		for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+			if (nlh->nlmsg_type != NLMSG_ERROR) {
+				if (answer)
+					answer(nlh);
+				continue;
+			}
+			err = mnl_nlmsg_get_payload(nlh);
+			if (err->error)
+				print_error(nlh, err);
+			return -err->error;
+		}
+	}
+}
+
+static void put_features(struct nlmsghdr *nlh, char **words)
+{
+	struct nlattr *nest;
+
+	for (; words[0] && words[1]; words += 2) {
+		nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_CONFIG_FEATURE);
+		if (strcmp(words[0], "-"))
+			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_ID,
+					 atoi(words[0]));
+		if (strcmp(words[1], "-"))
+			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE,
+					 atoi(words[1]));
+		mnl_attr_nest_end(nlh, nest);
+	}
+}
+
+static int join(void)
+{
+	if (!mnl_socket_setsockopt(nl, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
+		return 0;
+	puts(strerrorname_np(errno));
+	return errno;
+}
+
+int main(int argc, char **argv)
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+	const char *what = argc > 2 ? argv[2] : "";
+	struct nlmsghdr *nlh;
+	int on = 1, err;
+
+	nl = mnl_socket_open(NETLINK_GENERIC);
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID))
+		die("socket");
+	mnl_socket_setsockopt(nl, NETLINK_EXT_ACK, &on, sizeof(on));
+
+	nlh = request(GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, NF_LOOPTRACK_GENL_NAME);
+	if (talk(parse_family))
+		return 2;
+
+	if (!strcmp(verb, "join")) {
+		err = join();
+	} else if (!strcmp(verb, "reset")) {
+		request(family, NF_LOOPTRACK_CMD_STATS_RESET);
+		err = talk(NULL);
+	} else if (!strcmp(verb, "set")) {
+		nlh = request(family, NF_LOOPTRACK_CMD_FEATURE_SET);
+		put_features(nlh, argv + 2);
+		err = talk(NULL);
+	} else if (!strcmp(verb, "get")) {
+		if (!strcmp(what, "module"))
+			request(family, NF_LOOPTRACK_CMD_MODULE_GET);
+		else if (!strcmp(what, "feature"))
+			request(family, NF_LOOPTRACK_CMD_FEATURE_GET);
+		else
+			request(family, NF_LOOPTRACK_CMD_STATS_GET);
+		err = talk(NULL);
+	} else {
+		fprintf(stderr, "genl: what is \"%s\"?\n", verb);
+		return 2;
+	}
+	if (!err)
+		puts("ok");
+	return err ? 1 : 0;
+}

@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # used by the tests that source this file
+#
+# What the tests share: KTAP output, namespaces that go away with the test,
+# waiting without sleeping blindly, NAT rules in the dialect of each tool, and
+# questions to the module.
+#
+# A test program declares its subtests with
+#	subtest NAME FUNCTION [ARGUMENT...]
+# and ends with
+#	run_subtests
+# A function returns one of the values below and may say why with `because`.
+# From outside: TEST.sh [-t PATTERN] runs only the subtests whose name matches
+# the extended regular expression; -l lists them. KSFT_SLOW=1 means a machine
+# (a debug kernel, say) on which everything takes much longer.
+
+ksft_pass=0
+ksft_fail=1
+ksft_xfail=2
+ksft_skip=4
+
+: "${KSFT_SLOW:=0}"
+LANG=C
+LC_ALL=C
+export LANG LC_ALL
+
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+PATH=$here:$PATH
+
+##############################################################################
+# KTAP
+
+subtests=()
+reason=''
+
+# %q keeps each word, whatever it holds.
+subtest() {
+	subtests+=("$(printf '%q ' "$@")")
+}
+
+because() {
+	reason=$*
+}
+
+note() {
+	local text="$*"
+
+	printf '# %s\n' "${text//$'\n'/$'\n'# }"
+}
+
+fail() {
+	because "$@"
+	return "$ksft_fail"
+}
+
+xfail() {
+	because "$@"
+	return "$ksft_xfail"
+}
+
+skip() {
+	because "$@"
+	return "$ksft_skip"
+}
+
+skip_all() {
+	echo "TAP version 13"
+	echo "1..0 # SKIP $*"
+	exit "$ksft_skip"
+}
+
+run_subtests() {
+	local pattern='' list='' opt line nr=0 failed=0 passed=0 xfailed=0 skipped=0 status since
+	local -a words chosen=()
+
+	OPTIND=1
+	while getopts 't:l' opt "${test_args[@]}"; do
+		case $opt in
+		t) pattern=$OPTARG ;;
+		l) list=1 ;;
+		*) exit "$ksft_fail" ;;
+		esac
+	done
+	for line in "${subtests[@]}"; do
+		eval "words=($line)"
+		if [ -n "$list" ]; then
+			printf '%s\n' "${words[0]}"
+		elif [ -z "$pattern" ] || [[ ${words[0]} =~ $pattern ]]; then
+			chosen+=("$line")
+		fi
+	done
+	[ -z "$list" ] || exit 0
+
+	echo "TAP version 13"
+	echo "1..${#chosen[@]}"
+	for line in "${chosen[@]}"; do
+		eval "words=($line)"
+		reason=''
+		nr=$((nr + 1))
+		since=$SECONDS
+		"${words[@]:1}"
+		status=$?
+		note "took $((SECONDS - since)) s"
+		case $status in
+		"$ksft_pass")
+			echo "ok $nr ${words[0]}"
+			passed=$((passed + 1))
+			;;
+		"$ksft_xfail")
+			echo "ok $nr ${words[0]} # XFAIL ${reason:-the race did not trigger}"
+			xfailed=$((xfailed + 1))
+			;;
+		"$ksft_skip")
+			echo "ok $nr ${words[0]} # SKIP $reason"
+			skipped=$((skipped + 1))
+			;;
+		*)
+			note "${reason:-no reason given}"
+			echo "not ok $nr ${words[0]}"
+			failed=$((failed + 1))
+			# Nothing of it for the next one.
+			drop_ns
+			;;
+		esac
+	done
+	echo "# Totals: pass:$passed fail:$failed xfail:$xfailed xpass:0 skip:$skipped error:0"
+
+	[ "$failed" = 0 ] || exit "$ksft_fail"
+	[ "$((passed + xfailed))" != 0 ] || exit "$ksft_skip"
+	exit "$ksft_pass"
+}
+
+test_args=("$@")
+
+need() {
+	local tool
+
+	for tool in "$@"; do
+		command -v "$tool" >/dev/null || skip_all "$tool is not installed"
+	done
+	[ "$(id -u)" = 0 ] || skip_all "needs root"
+}
+
+##############################################################################
+# Waiting
+
+# busywait MS COMMAND...: until COMMAND succeeds; fails when time is up.
+busywait() {
+	local deadline=$((${EPOCHREALTIME/[.,]/} / 1000 + $1 * (1 + 4 * KSFT_SLOW)))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $((${EPOCHREALTIME/[.,]/} / 1000)) -lt "$deadline" ] || return 1
+		sleep 0.02
+	done
+}
+
+##############################################################################
+# Namespaces and what has to be undone
+
+c0='' c1='' r='' s=''
+namespaces=()
+background=()
+legacy_used=''
+tmp=''
+
+cleanup() {
+	drop_ns
+	[ -z "$tmp" ] || rm -rf "$tmp"
+	tmp=''
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+tmpdir() {
+	[ -n "$tmp" ] || tmp=$(mktemp -d "${TMPDIR:-/tmp}/looptrack.XXXXXX")
+}
+
+# A process is dear on an emulated machine: names are made without one, and
+# `ip` gets its orders in batches.
+
+# new_ns VARIABLE...: a namespace of random name for each, lo up.
+new_ns() {
+	local var
+
+	make_ns "$@"
+	for var in "$@"; do
+		ip -n "${!var}" link set lo up
+	done
+}
+
+# The same with lo down.
+make_ns() {
+	local var name orders=''
+
+	for var in "$@"; do
+		printf -v name 'lt-%04x%04x-%s' $RANDOM $RANDOM "$var"
+		printf -v "$var" %s "$name"
+		namespaces+=("$name")
+		orders+="netns add $name"$'\n'
+	done
+	ip -batch - <<<"$orders" || exit "$ksft_fail"
+}
+
+# Ends what runs in the background, too.
+drop_ns() {
+	local pid ns orders=''
+
+	for pid in "${background[@]}"; do
+		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+	done
+	background=()
+	for ns in "${namespaces[@]}"; do
+		orders+="netns del $ns"$'\n'
+	done
+	namespaces=()
+	c0='' c1='' r='' s='' legacy_used=''
+	[ -z "$orders" ] || ip -force -batch - <<<"$orders"
+}
+
+in_ns() {
+	ip netns exec "$@"
+}
+
+# in_back COMMAND...: runs until the test ends or the namespaces go.
+in_back() {
+	"$@" &
+	background+=($!)
+}
+
+# addresses DEVICE ADDRESS...: orders for `ip -batch` in a namespace; lo goes up, too.
+addresses() {
+	local dev=$1 addr
+
+	shift
+	for addr in "$@"; do
+		case $addr in
+		*:*) echo "addr add $addr dev $dev nodad" ;;
+		*) echo "addr add $addr dev $dev" ;;
+		esac
+	done
+	echo "link set $dev up"
+	echo "link set lo up"
+}
+
+# A router between clients and a server:
+#	$c0 10.99.0.2 --- 10.99.0.1 \
+#	                             $r 10.99.9.1 --- 10.99.9.2 $s
+#	$c1 10.99.1.2 --- 10.99.1.1 /
+# likewise fd99:0::/64, fd99:1::/64 and fd99:9::/64. The devices are eth in
+# clients and server, c0, c1 and s in the router. What the router does to the
+# flows is up to the test. The server has a route to 10.99.8.0/24 and
+# fd99:8::/64 by the router: addresses to NAT to which nobody has.
+server4=10.99.9.2
+server6=fd99:9::2
+topology() {
+	local i ns
+
+	drop_ns
+	make_ns c0 c1 r s
+	ip -batch - <<-EOT || fail "cannot make the cables" || return
+		link add eth netns $c0 type veth peer name c0 netns $r
+		link add eth netns $c1 type veth peer name c1 netns $r
+		link add eth netns $s type veth peer name s netns $r
+	EOT
+	{
+		addresses c0 10.99.0.1/24 fd99:0::1/64
+		addresses c1 10.99.1.1/24 fd99:1::1/64
+		addresses s 10.99.9.1/24 fd99:9::1/64
+	} | ip -n "$r" -batch - || return
+	i=0
+	for ns in "$c0" "$c1"; do
+		{
+			addresses eth "10.99.$i.2/24" "fd99:$i::2/64"
+			echo "route add default via 10.99.$i.1"
+			echo "route add default via fd99:$i::1"
+		} | ip -n "$ns" -batch - || return
+		i=$((i + 1))
+	done
+	{
+		addresses eth 10.99.9.2/24 fd99:9::2/64
+		echo "route add 10.99.8.0/24 via 10.99.9.1"
+		echo "route add fd99:8::/64 via fd99:9::1"
+	} | ip -n "$s" -batch - || return
+	in_ns "$r" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
+# The same, but what an earlier subtest left is used again: the router loses its
+# rules and flows and counts from zero.
+clean_topology() {
+	# Legacy tables cannot be removed.
+	if [ -z "$r" ] || [ -n "$legacy_used" ]; then
+		topology
+		return
+	fi
+	in_ns "$r" nft flush ruleset || return
+	in_ns "$r" conntrack -F >/dev/null 2>&1
+	looptrack -n "$r" reset
+}
+
+server() {
+	[ "$1" = 4 ] && echo $server4 || echo $server6
+}
+
+##############################################################################
+# NAT rules
+
+# has_backend nft|iptables|legacy FAMILY
+has_backend() {
+	command -v "$(backend_tool "$@")" >/dev/null
+}
+
+backend_tool() {
+	case $1-$2 in
+	nft-*) echo nft ;;
+	iptables-4) echo iptables-nft ;;
+	iptables-6) echo ip6tables-nft ;;
+	legacy-4) echo iptables-legacy ;;
+	legacy-6) echo ip6tables-legacy ;;
+	esac
+}
+
+# snat NS BACKEND FAMILY WHAT [OPTION]: source NAT for what leaves by device s.
+# WHAT: masquerade, masquerade:PORTS, ADDRESS[-ADDRESS][:PORTS] (v6 addresses in
+# brackets if ports follow); OPTION: random, fully-random, persistent.
+snat() {
+	local ns=$1 backend=$2 family=$3 what=$4 option=${5-}
+
+	if [ "$backend" = nft ]; then
+		snat_nft "$@"
+	else
+		snat_iptables "$@"
+	fi || fail "cannot set rules: $backend, IPv$family, $what $option"
+}
+
+snat_nft() {
+	local proto=ip any='meta l4proto' statement=$4
+
+	[ "$3" = 4 ] || proto=ip6
+	case $4 in
+	masquerade:*) statement="masquerade to :${4#*:}" ;;
+	masquerade) ;;
+	*) statement="snat to $4" ;;
+	esac
+	# A port can only be given for a protocol that has ports.
+	case $4 in
+	masquerade) any='' ;;
+	*) any='meta l4proto { tcp, udp, sctp }' ;;
+	esac
+	in_ns "$1" nft -f - <<-EOT
+		table $proto nat {
+			chain postrouting {
+				type nat hook postrouting priority srcnat
+				oifname "s" $any $statement ${5-}
+			}
+		}
+	EOT
+}
+
+snat_iptables() {
+	local tool proto args=() ns=$1 what=$4 option=${5-}
+
+	tool=$(backend_tool "$2" "$3")
+	[ "$2" != legacy ] || legacy_used=1
+	case $what in
+	masquerade*)
+		args=(-j MASQUERADE)
+		[ "$what" = masquerade ] || args+=(--to-ports "${what#*:}")
+		;;
+	*) args=(-j SNAT --to-source "$what") ;;
+	esac
+	case $option in
+	fully-random) args+=(--random-fully) ;;
+	?*) args+=("--$option") ;;
+	esac
+	if [[ $what = masquerade || $what != *:[0-9]*-[0-9]* ]]; then
+		in_ns "$ns" "$tool" -w -t nat -A POSTROUTING -o s "${args[@]}"
+		return
+	fi
+	for proto in tcp udp sctp; do
+		in_ns "$ns" "$tool" -w -t nat -A POSTROUTING -o s -p "$proto" "${args[@]}" || return
+	done
+}
+
+# widen NS: rules, run between the choice of a port and its commit, that take
+# the time of a million or so instructions; two flows meet there often then.
+widen() {
+	local i
+
+	{
+		echo "table inet widen {"
+		echo "chain slow {"
+		for ((i = 0; i < 100; i++)); do
+			echo "meta mark 4242 counter"
+		done
+		echo "}"
+		echo "chain postrouting {"
+		echo "type filter hook postrouting priority 200"
+		echo "ct state != new accept"
+		for ((i = 0; i < (KSFT_SLOW ? 20 : 100); i++)); do
+			echo "jump slow"
+		done
+		echo "}"
+		echo "}"
+	} | in_ns "$1" nft -f - || fail "cannot set the rules that widen the race"
+}
+
+##############################################################################
+# The module and its tool
+
+# need_module: loads it; a module that is not there is a failure, not a skip.
+need_module() {
+	modprobe nf_looptrack && command -v looptrack >/dev/null && return
+	echo "TAP version 13"
+	echo "1..1"
+	echo "# nf_looptrack cannot be loaded or looptrack is not installed"
+	echo "not ok 1 module"
+	exit "$ksft_fail"
+}
+
+# mode NS FEATURE MODE
+mode() {
+	looptrack -n "$1" set "$2" "$3" || fail "looptrack set $2 $3 failed"
+}
+
+# counter NS NAME: one of the module's.
+counter() {
+	json "$2" < <(looptrack -j -n "$1" stats)
+}
+
+# json KEY: its numeric value in the JSON on standard input.
+json() {
+	local text
+
+	read -r -d '' text
+	[[ $text =~ \"$1\":\ *([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# insert_failed NS: of all CPUs.
+insert_failed() {
+	local rest sum=0
+
+	rest=$(in_ns "$1" conntrack -S)
+	while [[ $rest =~ insert_failed=([0-9]+)(.*) ]]; do
+		sum=$((sum + BASH_REMATCH[1]))
+		rest=${BASH_REMATCH[2]}
+	done
+	echo "$sum"
+}
+
+# words KEY=VALUE...: each as a shell variable with the prefix R_ (as the
+# programs of this directory report).
+words() {
+	local word
+
+	for word in "$@"; do
+		[[ $word = *=* ]] && printf -v "R_${word%%=*}" %s "${word#*=}"
+	done
+}
+
+R_rounds='' R_conns='' R_ok='' R_slow='' R_failed='' R_gaveup='' R_wrong=''
+
+# race ARGUMENT...: runs the program, leaves its words in R_*; false if it broke.
+race() {
+	local out
+
+	if ! out=$(command race "$@"); then
+		fail "race $*: failed"
+		return
+	fi
+	note "race: $out"
+	# shellcheck disable=SC2086 # one word for each
+	words $out
+}
+
+# serve PROTO FAMILY PORT: a server in $s for several races, if there is none.
+serve() {
+	local file
+
+	tmpdir
+	file=$tmp/server-$s-$1-$2-$3
+	[ ! -e "$file" ] || return 0
+	command race -S "$s" -t "$1" "$(server "$2")" "$3" >"$file" &
+	background+=($!)
+	busywait 10000 grep -q ready "$file" || fail "the server did not start"
+}
+
+# strays FAMILY PORT WHAT <CONNTRACK-LIST: of the flows to PORT prints
+# how many there are, how many of them do not have an address and a port that
+# the rule WHAT (see snat) allows, and how many share address and port.
+strays() {
+	local family=$1 port=$2 what=$3 addrs ports=1-65535
+
+	addrs=$what
+	case $what in
+	masquerade*:* | \[*\]:* | *.*:*)
+		ports=${what##*:}
+		addrs=${what%:*}
+		;;
+	esac
+	case $addrs-$family in
+	masquerade-4) addrs=10.99.9.1 ;;
+	masquerade-6) addrs=fd99:9::1 ;;
+	esac
+	addrs=${addrs//[\[\]]/}
+	awk -v port="$port" -v addrs="$addrs" -v ports="$ports" '
+		BEGIN {
+			split(addrs, a, "-")
+			for (i in a)
+				allowed[a[i]] = 1
+			split(ports, p, "-")
+		}
+		{
+			# src dst sport dport of the request, then of the reply
+			n = 0
+			for (i = 1; i <= NF; i++)
+				if (split($i, kv, "=") == 2 && kv[1] ~ /^(src|dst|sport|dport)$/)
+					v[++n] = kv[2]
+			if (n < 8 || v[4] != port)
+				next
+			all++
+			if (!(v[6] in allowed) || v[8] + 0 < p[1] + 0 || v[8] + 0 > p[2] + 0)
+				outside++
+			if (seen[v[6], v[8]]++)
+				twice++
+		}
+		END { print all + 0, outside + 0, twice + 0 }'
+}
+
+##############################################################################
+# Kernel log
+
+kmsg_mark=''
+
+# Remember this place in the kernel's log.
+kmsg_here() {
+	kmsg_mark="looptrack selftest $$-$RANDOM"
+	echo "$kmsg_mark" >/dev/kmsg
+}
+
+# True if the kernel has complained since; the lines are shown.
+kmsg_complains() {
+	local lines
+
+	lines=$(dmesg | sed "1,/$kmsg_mark/d" |
+		grep -E 'WARNING|BUG|Oops|KASAN|refcount|unregister_netdevice|RCU|lockdep|Call Trace')
+	[ -n "$lines" ] && note "$lines"
+}
