@@ -142,22 +142,25 @@ lt_clash_repick(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 		const struct nf_hook_state *state, struct lt_event *ev)
 {
 	struct nf_conntrack_tuple last = ev->wanted;
+	bool noted = READ_ONCE(ln->noting);
 	enum ip_conntrack_info ctinfo;
 	struct net *net = state->net;
 	enum lt_commit tried;
 	unsigned int verdict;
 
 	while (lt_clash_may_pick(ev->picks)) {
-		if (lt_nat_repick(skb, ct, state, &verdict))
+		if (lt_nat_repick(skb, ct, state, noted, &verdict))
 			return lt_clash_end(ln, net, ev,
 					    NF_LOOPTRACK_DECISION_UNABLE,
 					    NF_ACCEPT);
 		ev->picks++;
 
-		if (verdict != NF_ACCEPT)
+		if (verdict != NF_ACCEPT) {
+			lt_netns_want_notes(ln);
 			return lt_clash_end(ln, net, ev,
 					    NF_LOOPTRACK_DECISION_REFUSED,
 					    verdict);
+		}
 
 		/* A rule that didn't match before may have given it a helper. */
 		if (!lt_ct_is_exclusive(skb, ct))

@@ -13,6 +13,16 @@
 #include "nat.h"
 #include "netns.h"
 
+/* The entry, if this is the first packet of a flow. All others leave their hook
+ * here, at one branch.
+ */
+static struct nf_conn *lt_hook_new(const struct sk_buff *skb)
+{
+	struct nf_conn *ct = (struct nf_conn *)skb_nfct(skb);
+
+	return ct && !nf_ct_is_confirmed(ct) ? ct : NULL;
+}
+
 /* conntrack and NAT don't act when a packet passes POST_ROUTING on a VRF
  * device: it comes again, with the device below.
  */
@@ -22,37 +32,26 @@ static bool lt_hook_is_vrf_pass(const struct nf_hook_state *state)
 	       netif_is_l3_master(state->out);
 }
 
-/* Runs just before NAT chooses a source. What rules may change of a new flow's
- * packet is noted, in case they have to choose again.
+/* Runs just before NAT chooses a source, where asked for. What rules may change
+ * of a new flow's packet is noted, in case they have to choose again.
  */
 static unsigned int lt_hook_note(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
 {
-	enum ip_conntrack_info ctinfo;
-	struct nf_conn *ct;
+	struct nf_conn *ct = lt_hook_new(skb);
 
-	ct = nf_ct_get(skb, &ctinfo);
-	if (likely(!ct || nf_ct_is_confirmed(ct)))
-		return NF_ACCEPT;
-
-	if (lt_ct_is_exclusive(skb, ct))
+	if (unlikely(ct) && lt_ct_is_exclusive(skb, ct))
 		lt_nat_note(skb, ct);
 
 	return NF_ACCEPT;
 }
 
-/* Runs just before conntrack confirms. All but the first packet of a flow
- * leave at the first branch.
- */
-static unsigned int lt_hook_commit(void *priv, struct sk_buff *skb,
-				   const struct nf_hook_state *state)
+/* Out of line, so that the fast path needs no stack. */
+static noinline unsigned int lt_hook_commit_new(struct sk_buff *skb,
+						const struct nf_hook_state *state)
 {
 	enum ip_conntrack_info ctinfo;
-	struct nf_conn *ct;
-
-	ct = nf_ct_get(skb, &ctinfo);
-	if (likely(!ct || nf_ct_is_confirmed(ct)))
-		return NF_ACCEPT;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
 	/* Without a source binding no port was chosen. A reply to a flow that
 	 * is not confirmed was made by REJECT and isn't committed by anybody.
@@ -65,42 +64,65 @@ static unsigned int lt_hook_commit(void *priv, struct sk_buff *skb,
 	return lt_clash_commit(lt_net(state->net), skb, ct, state);
 }
 
+/* Runs just before conntrack confirms. */
+static unsigned int lt_hook_commit(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	if (likely(!lt_hook_new(skb)))
+		return NF_ACCEPT;
+
+	return lt_hook_commit_new(skb, state);
+}
+
 #define LT_HOOK(fn, num, prio) \
 	{ .hook = (fn), .pf = NFPROTO_INET, .hooknum = (num), .priority = (prio) }
 
-/* The notes come first, so that no packet meets the other hook without having
- * met this one. Confirm is last at INT_MAX; ours is the last before it.
- */
-static const struct nf_hook_ops lt_hook_ops[] = {
-	LT_HOOK(lt_hook_note, NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1),
-	LT_HOOK(lt_hook_note, NF_INET_LOCAL_IN, NF_IP_PRI_NAT_SRC - 1),
+/* Confirm is last, at INT_MAX; ours is the last before it. */
+static const struct nf_hook_ops lt_hook_commit_ops[] = {
 	LT_HOOK(lt_hook_commit, NF_INET_POST_ROUTING,
 		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
 	LT_HOOK(lt_hook_commit, NF_INET_LOCAL_IN,
 		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
 };
 
+static const struct nf_hook_ops lt_hook_note_ops[] = {
+	LT_HOOK(lt_hook_note, NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1),
+	LT_HOOK(lt_hook_note, NF_INET_LOCAL_IN, NF_IP_PRI_NAT_SRC - 1),
+};
+
+static const struct {
+	const struct nf_hook_ops *ops;
+	unsigned int count;
+} lt_hooks[] = {
+	[LT_HOOK_COMMIT] = { lt_hook_commit_ops, ARRAY_SIZE(lt_hook_commit_ops) },
+	[LT_HOOK_NOTE] = { lt_hook_note_ops, ARRAY_SIZE(lt_hook_note_ops) },
+};
+
 /**
  * lt_hook_register() - hook into a namespace, IPv4 and IPv6
  * @net: network namespace
+ * @which: what for
  *
  * Context: may sleep.
  * Return: 0 or an error of nf_register_net_hooks(), with nothing registered.
  */
-int lt_hook_register(struct net *net)
+int lt_hook_register(struct net *net, enum lt_hook which)
 {
-	return nf_register_net_hooks(net, lt_hook_ops, ARRAY_SIZE(lt_hook_ops));
+	return nf_register_net_hooks(net, lt_hooks[which].ops,
+				     lt_hooks[which].count);
 }
 
 /**
  * lt_hook_unregister() - undo lt_hook_register()
  * @net: network namespace
+ * @which: what for
  *
  * Packets may be in the hooks for another RCU grace period.
  *
  * Context: may sleep.
  */
-void lt_hook_unregister(struct net *net)
+void lt_hook_unregister(struct net *net, enum lt_hook which)
 {
-	nf_unregister_net_hooks(net, lt_hook_ops, ARRAY_SIZE(lt_hook_ops));
+	nf_unregister_net_hooks(net, lt_hooks[which].ops,
+				lt_hooks[which].count);
 }

@@ -4,7 +4,17 @@
 
 struct net;
 
-int lt_hook_register(struct net *net);
-void lt_hook_unregister(struct net *net);
+/**
+ * enum lt_hook - what a set of hooks is for
+ * @LT_HOOK_COMMIT: to commit new flows, before conntrack does
+ * @LT_HOOK_NOTE: to note marks of new flows, before NAT's rules run
+ */
+enum lt_hook {
+	LT_HOOK_COMMIT,
+	LT_HOOK_NOTE,
+};
+
+int lt_hook_register(struct net *net, enum lt_hook which);
+void lt_hook_unregister(struct net *net, enum lt_hook which);
 
 #endif /* _LT_HOOK_H */

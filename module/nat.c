@@ -21,10 +21,12 @@
  *
  * Rules change more than the source. A rule that matches a mark and clears it,
  * as kube-proxy's do ("mark ! 0x4000 RETURN; MARK xor 0x4000; MASQUERADE"),
- * would not match a second time. So the marks are put back too, as noted when
- * NAT began, and set to what they have become after the choice is made. What
- * else rules keep (limits, quotas, sets, labels) is theirs; should they not
- * translate the source any more, the packet must not leave with it.
+ * does not match a second time. Where that happens, marks are noted when NAT
+ * begins, put back for the second run, and set to what they have become after
+ * it. Whatever the rules say then is right. Without notes, a source address
+ * other than the first one's shows that something has changed; nor must a
+ * packet leave untranslated, if it was not meant to. The kernel would have
+ * dropped it.
  */
 
 /**
@@ -147,10 +149,19 @@ static void lt_nat_forget_masquerade(struct nf_conn *ct)
 #endif
 }
 
-static bool lt_nat_translates_source(const struct nf_conn *ct)
+/* Is what the rules chose what they might have chosen at first? */
+static bool lt_nat_is_sound(const struct nf_conn *ct, bool noted,
+			    const union nf_inet_addr *before)
 {
-	return !nf_inet_addr_cmp(&lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u3,
-				 &lt_ct_tuple(ct, IP_CT_DIR_REPLY)->dst.u3);
+	const union nf_inet_addr *client, *now;
+
+	client = &lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u3;
+	now = &lt_ct_tuple(ct, IP_CT_DIR_REPLY)->dst.u3;
+
+	if (nf_inet_addr_cmp(now, before))
+		return true;
+
+	return noted && !nf_inet_addr_cmp(now, client);
 }
 
 /* Undo nf_nat_setup_info() for the source side and what was done to the packet
@@ -221,8 +232,9 @@ static void lt_nat_forget_socket(struct sk_buff *skb, const struct nf_conn *ct)
  * @skb: the flow's first packet
  * @ct: its entry; unconfirmed, exclusive, with a source binding
  * @state: of the hook, POST_ROUTING or LOCAL_IN, that @skb is in
+ * @noted: its marks were noted, lt_nat_note()
  * @verdict: set on success. That of the rules: the packet is no longer ours if
- *	it isn't NF_ACCEPT. NF_DROP also if they translate the source no more.
+ *	it isn't NF_ACCEPT. NF_DROP also if what they chose can't be right.
  *
  * Context: softirq, or process context with a hook's RCU read lock.
  * Return: 0, or a negative error, and packet and tuples are as they were:
@@ -230,11 +242,12 @@ static void lt_nat_forget_socket(struct sk_buff *skb, const struct nf_conn *ct)
  * written to, -EINVAL if the protocol has no reply.
  */
 int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
-		  const struct nf_hook_state *state, unsigned int *verdict)
+		  const struct nf_hook_state *state, bool noted,
+		  unsigned int *verdict)
 {
+	union nf_inet_addr before = lt_ct_tuple(ct, IP_CT_DIR_REPLY)->dst.u3;
 	const struct nf_hook_entry *base = lt_nat_base_hook(state);
 	struct lt_nat_marks marks = lt_nat_marks(skb, ct);
-	bool translated = lt_nat_translates_source(ct);
 	int err;
 
 	if (!base)
@@ -244,7 +257,8 @@ int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 	if (err)
 		return err;
 
-	lt_nat_recall(skb, ct);
+	if (noted)
+		lt_nat_recall(skb, ct);
 	*verdict = base->hook(base->priv, skb, state);
 	if (*verdict != NF_ACCEPT)
 		return 0;
@@ -252,7 +266,7 @@ int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 	/* Rules further on have seen these, and don't run again. */
 	lt_nat_set_marks(skb, ct, marks);
 
-	if (translated && !lt_nat_translates_source(ct))
+	if (!lt_nat_is_sound(ct, noted, &before))
 		*verdict = NF_DROP;
 	else if (state->hook == NF_INET_LOCAL_IN)
 		lt_nat_forget_socket(skb, ct);

@@ -133,7 +133,7 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 
 	hook = lt_modes_want_hooks(mode);
 	if (hook && !ln->hooked) {
-		err = lt_hook_register(net);
+		err = lt_hook_register(net, LT_HOOK_COMMIT);
 		if (err)
 			goto out;
 		ln->hooked = true;
@@ -143,12 +143,46 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 		WRITE_ONCE(ln->mode[i], mode[i]);
 
 	if (!hook && ln->hooked) {
-		lt_hook_unregister(net);
+		lt_hook_unregister(net, LT_HOOK_COMMIT);
 		ln->hooked = false;
+		if (ln->noting)
+			lt_hook_unregister(net, LT_HOOK_NOTE);
+		WRITE_ONCE(ln->noting, false);
 	}
 out:
 	mutex_unlock(&ln->lock);
 	return err;
+}
+
+static void lt_netns_note(struct work_struct *work)
+{
+	struct lt_net *ln = container_of(work, struct lt_net, note_work);
+
+	mutex_lock(&ln->lock);
+	/* Should it fail, the next one who wants notes asks again. */
+	if (ln->hooked && !ln->noting &&
+	    !lt_hook_register(ln->net, LT_HOOK_NOTE)) {
+		/* Let those pass that have met NAT without being noted. */
+		synchronize_rcu();
+		WRITE_ONCE(ln->noting, true);
+	}
+	mutex_unlock(&ln->lock);
+}
+
+/**
+ * lt_netns_want_notes() - have the marks of new flows noted from now on
+ * @ln: the module's part of the network namespace
+ *
+ * For namespaces whose NAT rules change what they match: another hook that
+ * each packet passes is not for all the others to pay. It stays until there
+ * is no more use for it.
+ *
+ * Context: in a hook; doesn't sleep. It takes a moment to come true.
+ */
+void lt_netns_want_notes(struct lt_net *ln)
+{
+	if (!READ_ONCE(ln->noting))
+		schedule_work(&ln->note_work);
 }
 
 static bool lt_netns_defaults_apply(const struct net *net)
@@ -165,6 +199,8 @@ static int __net_init lt_netns_net_init(struct net *net)
 	int err;
 
 	mutex_init(&ln->lock);
+	INIT_WORK(&ln->note_work, lt_netns_note);
+	ln->net = net;
 
 	err = lt_stats_init(&ln->stats);
 	if (err)
@@ -206,6 +242,8 @@ static void __net_exit lt_netns_net_exit(struct net *net)
 {
 	struct lt_net *ln = lt_net(net);
 
+	/* Nobody asks for it any more, and it finds nothing to do. */
+	cancel_work_sync(&ln->note_work);
 	lt_stats_free(&ln->stats);
 	mutex_destroy(&ln->lock);
 }

@@ -3,6 +3,7 @@
 #define _LT_NETNS_H
 
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
 #include "stats.h"
@@ -17,13 +18,20 @@ struct netlink_ext_ack;
  *	process context only.
  * @mode: enum nf_looptrack_mode of each feature. Written under @lock, read by
  *	hooks without it: a packet may see a mode of a moment ago.
- * @hooked: the hooks of hook.c are registered here. Under @lock.
+ * @hooked: the hooks that commit are registered here. Under @lock.
+ * @noting: and those that note marks. Written under @lock, read by hooks
+ *	without it.
+ * @note_work: registers the latter, when asked to by a hook
+ * @net: the namespace itself, for @note_work
  * @stats: counters; the base in them is under @lock
  */
 struct lt_net {
 	struct mutex lock;	/* see above */
 	u8 mode[LT_FEATURE_COUNT];
 	bool hooked;
+	bool noting;
+	struct work_struct note_work;
+	struct net *net;
 	struct lt_stats stats;
 };
 
@@ -41,6 +49,7 @@ struct lt_net *lt_net(const struct net *net);
 u8 lt_feature_default(unsigned int feature);
 bool lt_feature_supported(unsigned int feature);
 enum nf_looptrack_netns lt_netns_default(void);
+void lt_netns_want_notes(struct lt_net *ln);
 int lt_netns_set_modes(struct net *net, const struct lt_modes *modes);
 
 int lt_netns_init(void);
