@@ -465,7 +465,8 @@ R_rounds='' R_conns='' R_ok='' R_slow='' R_failed='' R_gaveup='' R_wrong=''
 race() {
 	local out
 
-	if ! out=$(command race "$@"); then
+	# A lost SYN costs a second at least.
+	if ! out=$(command race -T $((KSFT_SLOW ? 950 : 500)) "$@"); then
 		fail "race $*: failed"
 		return
 	fi

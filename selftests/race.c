@@ -200,10 +200,13 @@ static void bind_port(int fd, unsigned int port)
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	local.sa.sa_family = opt.family;
-	if (opt.family == AF_INET)
+	if (opt.family == AF_INET) {
 		local.in.sin_port = htons(port);
-	else
+	} else {
+		/* A server for IPv4 may have the same port. */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 		local.in6.sin6_port = htons(port);
+	}
 	if (bind(fd, &local.sa, opt.dstlen))
 		die("bind");
 }
