@@ -17,6 +17,8 @@ need_module
 # Rounds with enforce: of the main subtests and of the others.
 : "${KSFT_ROUNDS:=$((KSFT_SLOW ? 300 : 2000))}"
 : "${KSFT_FEW_ROUNDS:=$((KSFT_SLOW ? 30 : 100))}"
+main=$KSFT_ROUNDS
+few=$KSFT_FEW_ROUNDS
 # The most rounds to wait for a clash without the module.
 patience=2000
 port=7000
@@ -47,7 +49,7 @@ diseased() {
 
 	mode "$r" clash "$1" || return
 	before=$(insert_failed "$r")
-	play "$patience" 2 || return
+	play "$patience" "$enough" || return
 	note "$1: $R_slow slow of $R_conns, insert_failed grew by $(($(insert_failed "$r") - before))"
 	[ "$R_wrong" = 0 ] || note "$1: $R_wrong answers went to the wrong client"
 	[ "$R_slow" -gt 0 ] || xfail "no clash in $R_rounds rounds with mode $1"
@@ -55,7 +57,9 @@ diseased() {
 
 # The three modes, one after the other.
 cure() {
-	local rounds=$1 before played=0 i
+	local rounds=$1 before played=0 i enough=2
+
+	[ "$rounds" = "$main" ] || enough=1
 
 	diseased off || return
 	[ "$(counter "$r" clash_seen)" = 0 ] || fail "mode off counts clashes" || return
@@ -94,7 +98,7 @@ forwarded() {
 	snat "$r" "${@:2:2}" "${@:5}" || return
 	players=("$c0" "$c1")
 	address=$(server "$family")
-	[ "$rounds" = "$KSFT_ROUNDS" ] || widen "$r"
+	[ "$rounds" = "$main" ] || widen "$r" || return
 	cure "$rounds"
 }
 
@@ -121,14 +125,12 @@ own() {
 			}
 		EOT
 	fi
-	widen "$r"
+	widen "$r" || return
 	players=("$c0" "$r")
 	address=$(server "$family")
-	cure "$KSFT_FEW_ROUNDS"
+	cure "$few"
 }
 
-main=$KSFT_ROUNDS
-few=$KSFT_FEW_ROUNDS
 subtest "nft masquerade, IPv4, TCP" forwarded "$main" nft 4 tcp masquerade
 subtest "nft masquerade, IPv6, TCP" forwarded "$main" nft 6 tcp masquerade
 subtest "iptables-nft MASQUERADE, IPv4, TCP" forwarded "$main" iptables 4 tcp masquerade

@@ -459,7 +459,7 @@ words() {
 	done
 }
 
-R_rounds='' R_conns='' R_ok='' R_slow='' R_failed='' R_gaveup='' R_wrong=''
+R_rounds='' R_conns='' R_ok='' R_slow='' R_failed='' R_gaveup='' R_resent='' R_wrong=''
 
 # race ARGUMENT...: runs the program, leaves its words in R_*; false if it broke.
 race() {
