@@ -22,10 +22,13 @@ surge() {
 	in_ns "$r" conntrack -F >/dev/null 2>&1
 	rm -f "$tmp/list" "$tmp/late"
 	[ "${2-}" != late ] ||
-		late="race -n $c0 -t $proto -r 1 -b 9000 -g $((KSFT_SLOW ? 3000 : 1500)) $address $port >$tmp/late;"
-	# So many at once take their time, but no second: that is a lost SYN.
-	race -n "$c0" -n "$c1" -t "$proto" -r 1 -c "$1" -T 950 -g $((KSFT_SLOW ? 9000 : 4000)) \
-		-e "$late ip netns exec $r conntrack -L -f ipv$family -p $proto >$tmp/list 2>/dev/null" \
+		late="race -n $c0 -t $proto -r 1 -b 9000 -g $((KSFT_SLOW ? 3000 : 1500)) \
+			$address $port >$tmp/late;"
+	# So many at once take their time. A lost packet shows as a SYN that was
+	# sent again, SCTP's timer of 3 s, or a datagram without an answer.
+	race -n "$c0" -n "$c1" -t "$proto" -r 1 -c "$1" -T 2900 -g $((KSFT_SLOW ? 9000 : 4000)) \
+		-e "$late ip netns exec $r conntrack -L -f ipv$family -p $proto \
+			>$tmp/list 2>/dev/null" \
 		"$address" "$port"
 }
 
@@ -41,7 +44,7 @@ within() {
 
 all_well() {
 	[ "$R_ok" = "$R_conns" ] && [ "$R_slow" = 0 ] && [ "$R_resent" = 0 ] ||
-		fail "$R_ok of $R_conns connections succeeded, $R_slow slow" || return
+		fail "$R_ok of $R_conns succeeded, $((R_slow + R_resent)) packets lost" || return
 	within
 }
 
@@ -63,7 +66,7 @@ prepare() {
 	serve "$proto" "$family" "$port"
 }
 
-# surges_until_slow MODE: shows the trouble in a mode that must not cure it.
+# diseased MODE: shows the trouble in a mode that must not cure it.
 diseased() {
 	local i total=0
 
@@ -71,9 +74,9 @@ diseased() {
 	for ((i = 0; i < 15 && total == 0; i++)); do
 		surge "$conns" || return
 		within || return
-		total=$((total + R_slow))
+		total=$((total + R_slow + R_resent))
 	done
-	note "$1: $total slow connections in $i surges"
+	note "$1: $total first packets lost in $i surges"
 	[ "$total" -gt 0 ] || xfail "no clash in $i surges with mode $1"
 }
 
@@ -166,10 +169,12 @@ subtest "nft masquerade to 64 ports, UDP" pool nft 4 udp masquerade:$ports '' 32
 subtest "nft masquerade to 64 ports, SCTP" pool nft 4 sctp masquerade:$ports '' 32 full
 subtest "nft snat to an address and 64 ports, IPv4" pool nft 4 tcp 10.99.8.1:$ports '' 32 full
 subtest "nft snat to an address and 64 ports, IPv6" pool nft 6 tcp "[fd99:8::1]:$ports" '' 32 full
-subtest "iptables-nft SNAT to an address and 64 ports" pool iptables 4 tcp 10.99.8.1:$ports '' 32 full
+subtest "iptables-nft SNAT to an address and 64 ports" \
+	pool iptables 4 tcp 10.99.8.1:$ports '' 32 full
 wide=20000-20095
 subtest "nft masquerade to ports, random" pool nft 4 tcp masquerade:$wide random 32 roomy
-subtest "nft masquerade to ports, fully-random" pool nft 4 tcp masquerade:$wide fully-random 32 roomy
+subtest "nft masquerade to ports, fully-random" \
+	pool nft 4 tcp masquerade:$wide fully-random 32 roomy
 subtest "iptables-nft --to-ports --random" pool iptables 4 tcp masquerade:$wide random 32 roomy
 subtest "iptables-legacy --to-ports --random-fully" \
 	pool legacy 4 tcp masquerade:$wide fully-random 32 roomy

@@ -40,7 +40,7 @@ play() {
 	[ "$played" = 0 ] || in_ns "$r" conntrack -F >/dev/null 2>&1
 	played=1
 	race -n "${players[0]}" -n "${players[1]}" -S "$s" -t "$proto" -r "$1" -q "$2" \
-		-g $((KSFT_SLOW ? 3000 : 700)) "$address" "$port"
+		${limit:+-T "$limit"} -g $((KSFT_SLOW ? 3000 : 1500)) "$address" "$port"
 }
 
 # diseased MODE: shows the trouble in a mode that must not cure it.
@@ -50,16 +50,27 @@ diseased() {
 	mode "$r" clash "$1" || return
 	before=$(insert_failed "$r")
 	play "$patience" "$enough" || return
-	note "$1: $R_slow slow of $R_conns, insert_failed grew by $(($(insert_failed "$r") - before))"
+	note "$1: $R_slow slow of $R_conns," \
+		"insert_failed grew by $(($(insert_failed "$r") - before))"
 	[ "$R_wrong" = 0 ] || note "$1: $R_wrong answers went to the wrong client"
 	[ "$R_slow" -gt 0 ] || xfail "no clash in $R_rounds rounds with mode $1"
 }
 
+# A machine whose processors are busy elsewhere stalls now and then. That is no
+# lost packet, and is forgiven once.
+stalled() {
+	[ "$stalls" = 0 ] && [ "$R_resent" = 0 ] && [ "$R_ok" = "$R_conns" ] &&
+		[ "$(insert_failed "$r")" = "$1" ] || return
+	stalls=1
+	note "$R_slow connections were slow, none of them lost a packet: once more"
+}
+
 # The three modes, one after the other.
 cure() {
-	local rounds=$1 before played=0 i enough=2
+	local rounds=$1 before played=0 stalls=0 i enough=2 limit=''
 
-	[ "$rounds" = "$main" ] || enough=1
+	# The main ones count what takes half a second. A lost packet costs one.
+	[ "$rounds" = "$main" ] || enough=1 limit=950
 
 	diseased off || return
 	[ "$(counter "$r" clash_seen)" = 0 ] || fail "mode off counts clashes" || return
@@ -73,7 +84,9 @@ cure() {
 	before=$(insert_failed "$r")
 	for ((i = 0; i < 8; i++)); do
 		play "$rounds" 0 || return
-		[ "$R_slow" = 0 ] || fail "$R_slow of $R_conns connections were slow" || return
+		[ "$R_slow" = 0 ] || stalled "$before" ||
+			fail "$R_slow of $R_conns connections were slow" || return
+		[ "$R_slow" = 0 ] || continue
 		[ "$R_ok" = "$R_conns" ] || fail "only $R_ok of $R_conns succeeded" || return
 		[ "$R_wrong" = 0 ] || fail "$R_wrong datagrams to the wrong client" || return
 		[ "$(counter "$r" clash_repicked)" -lt 2 ] || break

@@ -21,7 +21,8 @@ traffic() {
 	local name=$1
 
 	shift
-	command race -d -l -w 20 -r 0 -T $((KSFT_SLOW ? 5000 : 500)) "$@" >"$tmp/$name" 2>"$tmp/$name.err" &
+	command race -d -l -w 20 -r 0 -T $((KSFT_SLOW ? 5000 : 500)) "$@" \
+		>"$tmp/$name" 2>"$tmp/$name.err" &
 	background+=($!)
 	flowing[$name]=$!
 }

@@ -86,13 +86,15 @@ unsupported() {
 		for mode in 0 1 2; do
 			[[ $all = *" $feature "* ]] || continue
 			# 24: a netlink and a generic netlink header, that of the nest
-			answers 1 '^EOPNOTSUPP ".*" at 24$' in_ns "$a" genl set "$id" "$mode" || return
+			answers 1 '^EOPNOTSUPP ".*" at 24$' in_ns "$a" genl set "$id" "$mode" ||
+				return
 			count=$((count + 1))
 		done
 		id=$((id + 1))
 	done
 	for feature in $all; do
-		answers 2 'feature.*\(attribute .*id.*\)' looptrack -n "$a" set "$feature" enforce || return
+		answers 2 'feature.*\(attribute .*id.*\)' \
+			looptrack -n "$a" set "$feature" enforce || return
 		is "$a" "$feature" off || return
 	done
 	[ "$count" -gt 0 ] || skip "this module supports every feature"
@@ -131,7 +133,8 @@ parameter() {
 	reload ${1:+netns=$1} || return
 	new_ns b
 	[ "$(cat /sys/module/nf_looptrack/parameters/netns)" = "${1:-all}" ] ||
-		fail "the parameter reads $(cat /sys/module/nf_looptrack/parameters/netns)" || return
+		fail "the parameter reads $(cat /sys/module/nf_looptrack/parameters/netns)" ||
+		return
 	answers 0 "\"netns_default\":\"${1:-all}\"" looptrack -j status || return
 	is /proc/1/ns/net clash "$2" && is "$a" clash "$3" && is "$b" clash "$3"
 }
@@ -258,10 +261,11 @@ ynl_cli() {
 }
 
 ynl() {
-	local spec cli
+	local spec cli twice
 
 	ynl_cli || skip "LOOPTRACK_YNL does not name tools/net/ynl of a kernel source" || return
-	/usr/bin/env python3 -c 'import yaml' 2>/dev/null || skip "python3-yaml is missing" || return
+	/usr/bin/env python3 -c 'import yaml' 2>/dev/null ||
+		skip "python3-yaml is missing" || return
 	for spec in "$here/looptrack.yaml" "$here/../uapi/spec/looptrack.yaml"; do
 		[ ! -e "$spec" ] || break
 	done
@@ -276,8 +280,9 @@ ynl() {
 	is "$a" clash observe || return
 	answers 0 "'clash-committed': 0" "$@" --do stats-get || return
 	answers 0 '' "$@" --do stats-reset || return
+	twice='{"id": "clash", "mode": "off"}'
 	answers 1 'feature' "$@" --do feature-set \
-		--json '{"feature": [{"id": "clash", "mode": "off"}, {"id": "clash", "mode": "off"}]}' || return
+		--json "{\"feature\": [$twice, $twice]}" || return
 	is "$a" clash observe
 }
 

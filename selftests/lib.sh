@@ -545,6 +545,6 @@ kmsg_complains() {
 	local lines
 
 	lines=$(dmesg | sed "1,/$kmsg_mark/d" |
-		grep -E 'WARNING|BUG|Oops|KASAN|refcount|unregister_netdevice|RCU|lockdep|Call Trace')
+		grep -E 'WARNING|BUG|Oops|KASAN|refcount|unregister_netdevice|RCU|lockdep|Trace:')
 	[ -n "$lines" ] && note "$lines"
 }

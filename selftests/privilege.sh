@@ -92,7 +92,8 @@ tool() {
 		genl_in "$a" "${nobody[@]}" timeout 5 looptrack $verb >"$tmp/out"
 		status=$?
 		[ "$status" = 4 ] || fail "$verb: status $status: $(cat "$tmp/out")" || return
-		[ "$(wc -l <"$tmp/out")" = 1 ] || fail "$verb: not one line: $(cat "$tmp/out")" || return
+		[ "$(wc -l <"$tmp/out")" = 1 ] ||
+			fail "$verb: not one line: $(cat "$tmp/out")" || return
 	done
 	genl_in "$a" "${nobody[@]}" looptrack status >"$tmp/out" ||
 		fail "status: $(cat "$tmp/out")" || return

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2016,SC2013
 #
@@ -67,7 +67,8 @@ expect_sh "option without its value" 1 'option "-n" needs a value' '$tool -n'
 expect_sh "unknown colour choice" 1 'none of: auto always never' '$tool -c blue status'
 expect_sh "general option too late" 1 'option "-j" is not understood' '$tool stats -j'
 for command in status reset stats monitor help; do
-	expect_sh "$command: surplus word" 1 "$command: unexpected argument \"x\"" "\$tool $command x"
+	expect_sh "$command: surplus word" 1 "$command: unexpected argument \"x\"" \
+		"\$tool $command x"
 done
 expect_sh "set: nothing" 1 'no feature given' '$tool set'
 expect_sh "set: odd" 1 'no mode given for feature "stale"' '$tool set clash off stale'
