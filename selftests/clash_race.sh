@@ -147,7 +147,7 @@ own() {
 subtest "nft masquerade, IPv4, TCP" forwarded "$main" nft 4 tcp masquerade
 subtest "nft masquerade, IPv6, TCP" forwarded "$main" nft 6 tcp masquerade
 subtest "iptables-nft MASQUERADE, IPv4, TCP" forwarded "$main" iptables 4 tcp masquerade
-subtest "iptables-nft MASQUERADE, IPv6, TCP" forwarded "$few" iptables 6 tcp masquerade
+subtest "iptables-nft MASQUERADE, IPv6, TCP" forwarded "$main" iptables 6 tcp masquerade
 subtest "iptables-legacy MASQUERADE, IPv4, TCP" forwarded "$few" legacy 4 tcp masquerade
 subtest "iptables-legacy MASQUERADE, IPv6, TCP" forwarded "$few" legacy 6 tcp masquerade
 subtest "nft masquerade, IPv4, UDP" forwarded "$few" nft 4 udp masquerade

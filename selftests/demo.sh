@@ -12,7 +12,7 @@ PATH=$(dirname "$(readlink -f "$0")")/../build/selftests:$PATH
 
 rounds=400	# in one go; as many with the module as it took without
 enough=3	# slow connections that make a demonstration
-patience=40	# seconds after which no further go is made
+patience=25	# seconds after which no further go is made
 
 give_up() {
 	printf '\n%s\n' "$*"

@@ -13,7 +13,7 @@ PATH=$bench:$bench/../../build/selftests/bench:$PATH
 # shellcheck source=../lib.sh
 . "$lib/lib.sh"
 
-: "${KSFT_ROUNDS:=5}"
+: "${KSFT_BENCH_ROUNDS:=3}"
 # The most it may cost, in percent; "off" may cost nothing that can be measured.
 limit_udp=1.0
 limit_tcp=2.0
@@ -124,14 +124,14 @@ measure() {
 	[ -z "$measured" ] || return 0
 	measured=no
 	prepare || fail "cannot set up" || return
-	for ((i = 1; i <= KSFT_ROUNDS; i++)); do
+	for ((i = 1; i <= KSFT_BENCH_ROUNDS; i++)); do
 		for mode in "${modes[@]}"; do
 			play "$mode" || fail "cannot measure $mode" || return
 		done
-		note "round $i of $KSFT_ROUNDS done"
+		note "round $i of $KSFT_BENCH_ROUNDS done"
 	done
 	note "$(table)"
-	note "median of $KSFT_ROUNDS rounds, whose own medians differ by at most $(spread) %"
+	note "median of $KSFT_BENCH_ROUNDS rounds, whose own medians differ by at most $(spread) %"
 	measured=yes
 }
 
