@@ -17,6 +17,7 @@ need_module
 
 : "${KSFT_FEW_ROUNDS:=$((KSFT_SLOW ? 60 : 300))}"
 port=7000
+patience=$((KSFT_SLOW ? 3000 : 700))
 
 # kube NS FAMILY: kube-proxy's chain, and what marks the flows before.
 kube() {
@@ -35,7 +36,9 @@ kube() {
 
 # flowmark NS FAMILY: a flow is masqueraded if it has no mark yet, and gets one.
 flowmark() {
-	in_ns "$1" nft -f - <<-EOT || fail "cannot set rules that match a flow's mark"
+	# The marks are looked at afterwards.
+	in_ns "$1" sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close=300 &&
+		in_ns "$1" nft -f - <<-EOT || fail "cannot set rules that match a flow's mark"
 		table inet nat {
 			chain postrouting {
 				type nat hook postrouting priority srcnat
@@ -95,7 +98,7 @@ setup() {
 
 play() {
 	race -n "$c0" -n "$c1" -S "$s" -r "$KSFT_FEW_ROUNDS" -q "$1" \
-		-g $((KSFT_SLOW ? 3000 : 700)) "$address" "$port"
+		-g "$patience" "$address" "$port"
 }
 
 # learn: race until a flow was refused, so that marks are noted.
@@ -143,7 +146,8 @@ marks() {
 
 # What the rules won't translate any more is dropped, as the kernel would.
 refused() {
-	local address
+	# Not until the retransmission, which such rules leave untranslated.
+	local address patience=700
 
 	setup once "$1" || return
 	mode "$r" clash enforce || return
