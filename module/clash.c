@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Feature clash: a flow that lost the race for its port picks again. */
 
-#include <linux/bottom_half.h>
-#include <linux/jiffies.h>
 #include <linux/netfilter.h>
-#include <linux/percpu.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "clash.h"
@@ -12,6 +9,7 @@
 #include "event.h"
 #include "nat.h"
 #include "netns.h"
+#include "ports.h"
 
 /*
  * NAT chooses a source port that is free in the hash, and conntrack puts the
@@ -29,51 +27,8 @@
  * which see that P is taken, and commits what they choose then.
  */
 
-/* How often a flow may choose again. Each time the kernel tries up to 248 ports,
- * in runs that start at random places; in a range of 128 or fewer it tries all.
- */
-#define LT_CLASH_PICKS	16
-
-/* In a range that is full each of these is in vain, and this is softirq: who
- * sends first packets must not be able to buy seventeen searches with each. One
- * more choice is what a lost race takes, and every flow has it. Those beyond
- * are the CPU's to give, so many in each jiffy.
- */
-struct lt_clash_budget {
-	u32 tick;
-	u32 left;
-};
-
-/* Used with BHs off or in softirq, by its own CPU. */
-static DEFINE_PER_CPU(struct lt_clash_budget, lt_clash_budget);
-
-static bool lt_clash_may_pick(unsigned int picks)
-{
-	struct lt_clash_budget *budget;
-	u32 now = jiffies;
-	bool may = true;
-
-	if (!picks)
-		return true;
-	if (picks == LT_CLASH_PICKS)
-		return false;
-
-	local_bh_disable();
-	budget = this_cpu_ptr(&lt_clash_budget);
-	if (budget->tick != now) {
-		budget->tick = now;
-		budget->left = LT_CLASH_PICKS;
-	}
-	if (budget->left)
-		budget->left--;
-	else
-		may = false;
-	local_bh_enable();
-
-	return may;
-}
-
 static void lt_clash_describe(struct lt_event *ev, const struct nf_conn *ct,
+			      const struct nf_hook_state *state,
 			      const struct nf_conn *holder)
 {
 	*ev = (struct lt_event) {
@@ -81,6 +36,7 @@ static void lt_clash_describe(struct lt_event *ev, const struct nf_conn *ct,
 		.zone = nf_ct_zone(ct)->id,
 		.flow = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
 		.wanted = *lt_ct_tuple(ct, IP_CT_DIR_REPLY),
+		.owner = lt_sock_who(state->sk),
 	};
 
 	if (holder)
@@ -98,13 +54,14 @@ static void lt_clash_report(struct net *net, struct lt_event *ev,
  * about it; false if it is the other end of this one.
  */
 static bool lt_clash_seen(struct lt_net *ln, const struct nf_conn *ct,
+			  const struct nf_hook_state *state,
 			  struct lt_event *ev)
 {
 	struct nf_conn *holder = lt_ct_holder_get(ct);
 	bool twin = holder && lt_ct_is_twin(ct, holder);
 
 	if (!twin) {
-		lt_clash_describe(ev, ct, holder);
+		lt_clash_describe(ev, ct, state, holder);
 		lt_stats_inc(&ln->stats, CLASH_SEEN);
 	}
 	if (holder)
@@ -147,9 +104,14 @@ lt_clash_repick(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 	struct net *net = state->net;
 	enum lt_commit tried;
 	unsigned int verdict;
+	int err;
 
-	while (lt_clash_may_pick(ev->picks)) {
-		if (lt_nat_repick(skb, ct, state, noted, &verdict))
+	while (lt_nat_may_pick(ev->picks)) {
+		err = lt_nat_repick(skb, ct, state, noted, &verdict);
+		/* The kernel would have dropped it, too. */
+		if (err == -ESTALE)
+			verdict = NF_DROP;
+		else if (err)
 			return lt_clash_end(ln, net, ev,
 					    NF_LOOPTRACK_DECISION_UNABLE,
 					    NF_ACCEPT);
@@ -168,7 +130,11 @@ lt_clash_repick(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 					    NF_LOOPTRACK_DECISION_UNABLE,
 					    NF_ACCEPT);
 
-		tried = lt_ct_commit(skb, ct);
+		/* Free in one ledger is not enough. */
+		if (lt_ports_are_held(ln, skb, ct, state))
+			tried = LT_COMMIT_TAKEN;
+		else
+			tried = lt_ct_commit(skb, ct);
 		switch (tried) {
 		case LT_COMMIT_DONE:
 			/* UDP may have been merged into another entry. */
@@ -211,7 +177,7 @@ lt_clash_failed(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 	unsigned int vanilla = tried == LT_COMMIT_TAKEN ? NF_ACCEPT : NF_DROP;
 	struct lt_event ev;
 
-	if (tried == LT_COMMIT_REFUSED || !lt_clash_seen(ln, ct, &ev))
+	if (tried == LT_COMMIT_REFUSED || !lt_clash_seen(ln, ct, state, &ev))
 		return vanilla;
 
 	if (tried == LT_COMMIT_LOST)

@@ -10,6 +10,7 @@
 #include <net/netfilter/nf_conntrack_tuple.h>
 
 #include "ct.h"
+#include "sock.h"
 
 /*
  * lt_ct_locks - make looking and committing one step
@@ -99,6 +100,30 @@ enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct)
 }
 
 /**
+ * lt_ct_find() - find the entry a tuple belongs to
+ * @net: network namespace
+ * @zone: conntrack zone
+ * @t: tuple
+ * @dir: set to the direction that matched, if there is an entry; or NULL
+ *
+ * Context: RCU read lock.
+ * Return: the entry, to be released by nf_ct_put(), or NULL.
+ */
+struct nf_conn *lt_ct_find(struct net *net, const struct nf_conntrack_zone *zone,
+			   const struct nf_conntrack_tuple *t,
+			   enum ip_conntrack_dir *dir)
+{
+	struct nf_conntrack_tuple_hash *h = nf_conntrack_find_get(net, zone, t);
+
+	if (!h)
+		return NULL;
+
+	if (dir)
+		*dir = NF_CT_DIRECTION(h);
+	return nf_ct_tuplehash_to_ctrack(h);
+}
+
+/**
  * lt_ct_holder_get() - find who holds the reply tuple an entry wants
  * @ct: unconfirmed entry
  *
@@ -107,12 +132,100 @@ enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct)
  */
 struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct)
 {
-	struct nf_conntrack_tuple_hash *h;
+	return lt_ct_find(nf_ct_net(ct), nf_ct_zone(ct),
+			  lt_ct_tuple(ct, IP_CT_DIR_REPLY), NULL);
+}
 
-	h = nf_conntrack_find_get(nf_ct_net(ct), nf_ct_zone(ct),
-				  lt_ct_tuple(ct, IP_CT_DIR_REPLY));
+/**
+ * lt_ct_evict() - take an entry out of the hash
+ * @ct: a referenced entry that was found there; it may have gone meanwhile
+ *
+ * Context: any but hard interrupts, without locks of conntrack.
+ */
+void lt_ct_evict(struct nf_conn *ct)
+{
+	nf_ct_delete(ct, 0, 0);
+}
 
-	return h ? nf_ct_tuplehash_to_ctrack(h) : NULL;
+/**
+ * lt_ct_claim() - put into the hash what a socket holds
+ * @ct: unconfirmed entry whose reply tuple NAT must not choose again
+ *
+ * NAT asks the conntrack ledger and no other what is taken. An entry that stands
+ * for the socket's connection makes it look elsewhere, within whatever range
+ * the rules allow. It is for the time of that choice only.
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: what to give to lt_ct_unclaim(), or NULL: no memory, the table is full
+ * or somebody else has the tuple by now.
+ */
+struct nf_conn *lt_ct_claim(const struct nf_conn *ct)
+{
+	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	struct nf_conntrack_tuple flow;
+	struct nf_conn *claim;
+
+	if (!nf_ct_invert_tuple(&flow, reply))
+		return NULL;
+
+	claim = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &flow, reply,
+				   GFP_ATOMIC);
+	if (IS_ERR(claim))
+		return NULL;
+
+	claim->status |= IPS_CONFIRMED;
+	/* Should something go by it meanwhile: it is not expired. */
+	WRITE_ONCE(claim->timeout, nfct_time_stamp + HZ);
+
+	if (nf_conntrack_hash_check_insert(claim)) {
+		nf_conntrack_free(claim);
+		return NULL;
+	}
+
+	return claim;
+}
+
+/**
+ * lt_ct_unclaim() - take it back
+ * @claim: from lt_ct_claim()
+ */
+void lt_ct_unclaim(struct nf_conn *claim)
+{
+	lt_ct_evict(claim);
+	nf_ct_put(claim);
+}
+
+/**
+ * lt_ct_restart() - evict a packet's entry and have conntrack look again
+ * @skb: packet; it carries another entry afterwards, or none
+ * @ct: the entry it carries, confirmed
+ * @state: of the hook, PRE_ROUTING or LOCAL_OUT, that @skb is in
+ * @verdict: set on success: conntrack's
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: 0, or -ENOMEM with nothing changed.
+ */
+int lt_ct_restart(struct sk_buff *skb, struct nf_conn *ct,
+		  const struct nf_hook_state *state, unsigned int *verdict)
+{
+	const struct nf_conntrack_zone *zone = nf_ct_zone(ct);
+	struct nf_conn *tmpl = NULL;
+
+	/* The template that said so is gone. */
+	if (zone->id != NF_CT_DEFAULT_ZONE_ID) {
+		tmpl = nf_ct_tmpl_alloc(state->net, zone, GFP_ATOMIC);
+		if (!tmpl)
+			return -ENOMEM;
+		__set_bit(IPS_CONFIRMED_BIT, &tmpl->status);
+	}
+
+	lt_ct_evict(ct);
+	nf_reset_ct(skb);
+	if (tmpl)
+		nf_ct_set(skb, tmpl, IP_CT_NEW);
+	*verdict = nf_conntrack_in(skb, state);
+
+	return 0;
 }
 
 /**
@@ -158,6 +271,21 @@ bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct)
 #endif
 	return refcount_read(&ct->ct_general.use) == 1 && !ct->master &&
 	       !nfct_help(ct) && !nfct_seqadj(ct) && !nfct_synproxy(ct);
+}
+
+/**
+ * lt_ct_is_loopback() - are both ends of a flow on this host
+ * @ct: entry
+ *
+ * Context: RCU read lock.
+ * Return: true if they are, in the entry's network namespace.
+ */
+bool lt_ct_is_loopback(const struct nf_conn *ct)
+{
+	struct net *net = nf_ct_net(ct);
+
+	return lt_sock_is_local(net, lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)) &&
+	       lt_sock_is_local(net, lt_ct_tuple(ct, IP_CT_DIR_REPLY));
 }
 
 /**

@@ -4,6 +4,8 @@
 
 #include <net/netfilter/nf_conntrack.h>
 
+struct nf_hook_state;
+
 /**
  * enum lt_commit - what became of an attempt to commit an entry
  * @LT_COMMIT_DONE: it is in the hash. The packet may carry another entry now,
@@ -34,10 +36,39 @@ lt_ct_tuple(const struct nf_conn *ct, enum ip_conntrack_dir dir)
 	return &ct->tuplehash[dir].tuple;
 }
 
+/**
+ * lt_ct_port_changed() - did NAT change the source port and nothing else of it
+ * @ct: entry with a source binding
+ *
+ * So a null binding does when another flow has the reply tuple. A rule may,
+ * too, if it says to take any port or an address that the source has already.
+ *
+ * Return: true if it did.
+ */
+static inline bool lt_ct_port_changed(const struct nf_conn *ct)
+{
+	const struct nf_conntrack_tuple *flow, *reply;
+
+	flow = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+	reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+
+	return flow->src.u.all != reply->dst.u.all &&
+	       nf_inet_addr_cmp(&flow->src.u3, &reply->dst.u3);
+}
+
 enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct);
+struct nf_conn *lt_ct_find(struct net *net, const struct nf_conntrack_zone *zone,
+			   const struct nf_conntrack_tuple *t,
+			   enum ip_conntrack_dir *dir);
 struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct);
+void lt_ct_evict(struct nf_conn *ct);
+struct nf_conn *lt_ct_claim(const struct nf_conn *ct);
+void lt_ct_unclaim(struct nf_conn *claim);
+int lt_ct_restart(struct sk_buff *skb, struct nf_conn *ct,
+		  const struct nf_hook_state *state, unsigned int *verdict);
 bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b);
 bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);
+bool lt_ct_is_loopback(const struct nf_conn *ct);
 
 void lt_ct_init(void);
 

@@ -44,7 +44,30 @@ static int lt_event_put_tuple(struct sk_buff *skb, int type,
 	return 0;
 }
 
-static int lt_event_fill(struct sk_buff *skb, const struct lt_event *ev)
+static int lt_event_put_owner(struct sk_buff *skb, int type,
+			      struct user_namespace *ns,
+			      const struct lt_who *who)
+{
+	struct nlattr *nest;
+
+	if (!who->known)
+		return 0;
+
+	nest = nla_nest_start(skb, type);
+	if (!nest ||
+	    (who->cookie &&
+	     nla_put_u64_64bit(skb, NF_LOOPTRACK_A_OWNER_COOKIE, who->cookie,
+			       NF_LOOPTRACK_A_OWNER_PAD)) ||
+	    nla_put_u32(skb, NF_LOOPTRACK_A_OWNER_UID,
+			from_kuid_munged(ns, who->uid)))
+		return -EMSGSIZE;
+
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int lt_event_fill(struct sk_buff *skb, struct user_namespace *ns,
+			 const struct lt_event *ev)
 {
 	void *hdr = genlmsg_put(skb, 0, 0, &lt_netlink_family, 0,
 				NF_LOOPTRACK_CMD_EVENT);
@@ -61,23 +84,29 @@ static int lt_event_fill(struct sk_buff *skb, const struct lt_event *ev)
 	    lt_event_put_tuple(skb, NF_LOOPTRACK_A_EVENT_WANTED, &ev->wanted) ||
 	    lt_event_put_tuple(skb, NF_LOOPTRACK_A_EVENT_GOT, &ev->got) ||
 	    lt_event_put_tuple(skb, NF_LOOPTRACK_A_EVENT_HOLDER, &ev->holder) ||
-	    nla_put_u32(skb, NF_LOOPTRACK_A_EVENT_PICKS, ev->picks))
+	    nla_put_u32(skb, NF_LOOPTRACK_A_EVENT_PICKS, ev->picks) ||
+	    lt_event_put_owner(skb, NF_LOOPTRACK_A_EVENT_OWNER, ns,
+			       &ev->owner) ||
+	    lt_event_put_owner(skb, NF_LOOPTRACK_A_EVENT_HOLDER_OWNER, ns,
+			       &ev->holder_owner))
 		return -EMSGSIZE;
 
 	genlmsg_end(skb, hdr);
 	return 0;
 }
 
-/* The largest event: four IPv6 tuples. */
+/* The largest event: four IPv6 tuples, two owners. */
 static size_t lt_event_size(void)
 {
+	size_t owner = nla_total_size(nla_total_size_64bit(sizeof(u64)) +
+				      nla_total_size(sizeof(u32)));
 	size_t tuple = nla_total_size(2 * nla_total_size(sizeof(struct in6_addr)) +
 				      2 * nla_total_size(sizeof(__be16)));
 
 	return nla_total_size_64bit(sizeof(u64)) +
 	       3 * nla_total_size(sizeof(u32)) +
 	       nla_total_size(sizeof(u8)) + nla_total_size(sizeof(u16)) +
-	       4 * tuple;
+	       4 * tuple + 2 * owner;
 }
 
 static int lt_event_multicast(struct net *net, const struct lt_event *ev)
@@ -88,7 +117,7 @@ static int lt_event_multicast(struct net *net, const struct lt_event *ev)
 	if (!skb)
 		return -ENOMEM;
 
-	err = lt_event_fill(skb, ev);
+	err = lt_event_fill(skb, net->user_ns, ev);
 	if (err) {
 		nlmsg_free(skb);
 		return err;
@@ -96,6 +125,26 @@ static int lt_event_multicast(struct net *net, const struct lt_event *ev)
 
 	return genlmsg_multicast_netns(&lt_netlink_family, net, skb, 0,
 				       LT_NETLINK_GROUP_EVENTS, GFP_ATOMIC);
+}
+
+static void lt_event_trace(const struct net *net, const struct lt_event *ev)
+{
+	switch (ev->feature) {
+	case NF_LOOPTRACK_FEATURE_CLASH:
+		trace_looptrack_clash(net, ev);
+		break;
+	case NF_LOOPTRACK_FEATURE_STALE:
+		trace_looptrack_stale(net, ev);
+		break;
+	case NF_LOOPTRACK_FEATURE_PORTS:
+		trace_looptrack_ports(net, ev);
+		break;
+	case NF_LOOPTRACK_FEATURE_LINGER:
+		trace_looptrack_linger(net, ev);
+		break;
+	default:
+		break;
+	}
 }
 
 /**
@@ -113,7 +162,7 @@ void lt_event_send(struct net *net, const struct lt_event *ev)
 {
 	int err;
 
-	trace_looptrack_clash(net, ev);
+	lt_event_trace(net, ev);
 
 	if (!lt_netlink_has_listeners(net))
 		return;

@@ -4,6 +4,8 @@
 
 #include <net/netfilter/nf_conntrack_tuple.h>
 
+#include "sock.h"
+
 #include <uapi/linux/nf_looptrack.h>
 
 struct lt_net;
@@ -16,10 +18,12 @@ struct net;
  * @zone: conntrack zone of the flow
  * @picks: how often NAT rules were run again
  * @flow: as the client sent it
- * @wanted: the reply tuple that was taken
- * @got: the reply tuple committed instead; all zero if none was
- * @holder: the flow that holds @wanted, as its client sent it; all zero if it
- *	was gone when looked for
+ * @wanted: the reply tuple that was taken; all zero if none was asked for
+ * @got: the reply tuple it has instead; all zero if that isn't known
+ * @holder: the flow that holds @wanted, or that it is about, as its client sent
+ *	it; all zero if it was gone when looked for
+ * @owner: the local socket of @flow
+ * @holder_owner: that of @holder
  */
 struct lt_event {
 	enum nf_looptrack_feature feature;
@@ -30,6 +34,8 @@ struct lt_event {
 	struct nf_conntrack_tuple wanted;
 	struct nf_conntrack_tuple got;
 	struct nf_conntrack_tuple holder;
+	struct lt_who owner;
+	struct lt_who holder_owner;
 };
 
 void lt_event_send(struct net *net, const struct lt_event *ev);

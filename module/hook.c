@@ -4,6 +4,7 @@
 #include <linux/kernel.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <net/tcp_states.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_nat.h>
 
@@ -12,6 +13,8 @@
 #include "hook.h"
 #include "nat.h"
 #include "netns.h"
+#include "ports.h"
+#include "stale.h"
 
 /* The entry, if this is the first packet of a flow. All others leave their hook
  * here, at one branch.
@@ -50,8 +53,10 @@ static unsigned int lt_hook_note(void *priv, struct sk_buff *skb,
 static noinline unsigned int lt_hook_commit_new(struct sk_buff *skb,
 						const struct nf_hook_state *state)
 {
+	struct lt_net *ln = lt_net(state->net);
 	enum ip_conntrack_info ctinfo;
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+	unsigned int verdict;
 
 	/* Without a source binding no port was chosen. A reply to a flow that
 	 * is not confirmed was made by REJECT and isn't committed by anybody.
@@ -61,7 +66,15 @@ static noinline unsigned int lt_hook_commit_new(struct sk_buff *skb,
 	    lt_hook_is_vrf_pass(state))
 		return NF_ACCEPT;
 
-	return lt_clash_commit(lt_net(state->net), skb, ct, state);
+	verdict = lt_ports_settle(ln, skb, ct, state);
+	if (verdict != NF_ACCEPT)
+		return verdict;
+
+	if (state->hook == NF_INET_POST_ROUTING &&
+	    nf_ct_protonum(ct) == IPPROTO_UDP)
+		lt_stale_note_owner(ln, ct, state);
+
+	return lt_clash_commit(ln, skb, ct, state);
 }
 
 /* Runs just before conntrack confirms. */
@@ -74,6 +87,67 @@ static unsigned int lt_hook_commit(void *priv, struct sk_buff *skb,
 	return lt_hook_commit_new(skb, state);
 }
 
+static noinline unsigned int lt_hook_commit_in_new(struct sk_buff *skb,
+						   const struct nf_hook_state *state)
+{
+	if (lt_hook_new(skb))
+		return lt_hook_commit_new(skb, state);
+
+	if (skb->sk)
+		lt_ports_check_demux(lt_net(state->net), skb);
+	return NF_ACCEPT;
+}
+
+/* Likewise, for packets that arrive. Not only new flows are of interest, but also
+ * those whose source NAT has just changed.
+ */
+static unsigned int lt_hook_commit_in(void *priv, struct sk_buff *skb,
+				      const struct nf_hook_state *state)
+{
+	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
+
+	if (likely(!ct || (READ_ONCE(ct->status) & (IPS_CONFIRMED | IPS_SRC_NAT)) ==
+			  IPS_CONFIRMED))
+		return NF_ACCEPT;
+
+	return lt_hook_commit_in_new(skb, state);
+}
+
+/* Runs just before conntrack looks for the packet's entry. */
+static unsigned int lt_hook_syn(void *priv, struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	if (unlikely(state->sk && state->sk->sk_state == TCP_SYN_SENT))
+		lt_stale_check_syn(lt_net(state->net), skb, state);
+
+	return NF_ACCEPT;
+}
+
+static noinline unsigned int lt_hook_udp_nat(struct sk_buff *skb,
+					     const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL || !nf_ct_is_confirmed(ct) ||
+	    nf_ct_protonum(ct) != IPPROTO_UDP || ctinfo == IP_CT_RELATED)
+		return NF_ACCEPT;
+
+	return lt_stale_check_udp(lt_net(state->net), skb, ct, state);
+}
+
+/* Runs just after. */
+static unsigned int lt_hook_udp(void *priv, struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
+
+	if (likely(!ct || !(READ_ONCE(ct->status) & IPS_NAT_MASK)))
+		return NF_ACCEPT;
+
+	return lt_hook_udp_nat(skb, state);
+}
+
 #define LT_HOOK(fn, num, prio) \
 	{ .hook = (fn), .pf = NFPROTO_INET, .hooknum = (num), .priority = (prio) }
 
@@ -81,7 +155,7 @@ static unsigned int lt_hook_commit(void *priv, struct sk_buff *skb,
 static const struct nf_hook_ops lt_hook_commit_ops[] = {
 	LT_HOOK(lt_hook_commit, NF_INET_POST_ROUTING,
 		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
-	LT_HOOK(lt_hook_commit, NF_INET_LOCAL_IN,
+	LT_HOOK(lt_hook_commit_in, NF_INET_LOCAL_IN,
 		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
 };
 
@@ -90,12 +164,22 @@ static const struct nf_hook_ops lt_hook_note_ops[] = {
 	LT_HOOK(lt_hook_note, NF_INET_LOCAL_IN, NF_IP_PRI_NAT_SRC - 1),
 };
 
+static const struct nf_hook_ops lt_hook_syn_ops[] = {
+	LT_HOOK(lt_hook_syn, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK - 1),
+};
+
+static const struct nf_hook_ops lt_hook_udp_ops[] = {
+	LT_HOOK(lt_hook_udp, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1),
+};
+
 static const struct {
 	const struct nf_hook_ops *ops;
 	unsigned int count;
 } lt_hooks[] = {
 	[LT_HOOK_COMMIT] = { lt_hook_commit_ops, ARRAY_SIZE(lt_hook_commit_ops) },
 	[LT_HOOK_NOTE] = { lt_hook_note_ops, ARRAY_SIZE(lt_hook_note_ops) },
+	[LT_HOOK_SYN] = { lt_hook_syn_ops, ARRAY_SIZE(lt_hook_syn_ops) },
+	[LT_HOOK_UDP] = { lt_hook_udp_ops, ARRAY_SIZE(lt_hook_udp_ops) },
 };
 
 /**

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Source NAT of a new flow: take it back, let the rules choose again. */
 
+#include <linux/bottom_half.h>
+#include <linux/jiffies.h>
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/netfilter.h>
+#include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_nat.h>
@@ -25,9 +28,54 @@
  * begins, put back for the second run, and set to what they have become after
  * it. Whatever the rules say then is right. Without notes, a source address
  * other than the first one's shows that something has changed; nor must a
- * packet leave untranslated, if it was not meant to. The kernel would have
- * dropped it.
+ * packet leave untranslated, if it was not meant to.
  */
+
+/* In a range that is full each choice is in vain, and this is softirq: who sends
+ * first packets must not be able to buy seventeen searches with each. One more
+ * choice is what a lost race takes, and every flow has it. Those beyond are the
+ * CPU's to give, so many in each jiffy.
+ */
+struct lt_nat_budget {
+	u32 tick;
+	u32 left;
+};
+
+/* Used with BHs off or in softirq, by its own CPU. */
+static DEFINE_PER_CPU(struct lt_nat_budget, lt_nat_budget);
+
+/**
+ * lt_nat_may_pick() - may a flow choose its source once more
+ * @picks: how often it has, after NAT chose first
+ *
+ * Context: any but hard interrupts.
+ * Return: false if that was enough.
+ */
+bool lt_nat_may_pick(unsigned int picks)
+{
+	struct lt_nat_budget *budget;
+	u32 now = jiffies;
+	bool may = true;
+
+	if (!picks)
+		return true;
+	if (picks >= LT_NAT_PICKS)
+		return false;
+
+	local_bh_disable();
+	budget = this_cpu_ptr(&lt_nat_budget);
+	if (budget->tick != now) {
+		budget->tick = now;
+		budget->left = LT_NAT_PICKS;
+	}
+	if (budget->left)
+		budget->left--;
+	else
+		may = false;
+	local_bh_enable();
+
+	return may;
+}
 
 /**
  * struct lt_nat_marks - what rules match on, and change
@@ -234,12 +282,13 @@ static void lt_nat_forget_socket(struct sk_buff *skb, const struct nf_conn *ct)
  * @state: of the hook, POST_ROUTING or LOCAL_IN, that @skb is in
  * @noted: its marks were noted, lt_nat_note()
  * @verdict: set on success. That of the rules: the packet is no longer ours if
- *	it isn't NF_ACCEPT. NF_DROP also if what they chose can't be right.
+ *	it isn't NF_ACCEPT.
  *
  * Context: softirq, or process context with a hook's RCU read lock.
- * Return: 0, or a negative error, and packet and tuples are as they were:
- * -ENOENT if NAT's hook wasn't found, -ENOMEM if the packet couldn't be
- * written to, -EINVAL if the protocol has no reply.
+ * Return: 0. Or -ESTALE if what the rules chose can't be right: the packet must
+ * not leave like that. Or another negative error, and packet and tuples are as
+ * they were: -ENOENT if NAT's hook wasn't found, -ENOMEM if the packet couldn't
+ * be written to, -EINVAL if the protocol has no reply.
  */
 int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 		  const struct nf_hook_state *state, bool noted,
@@ -267,9 +316,43 @@ int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 	lt_nat_set_marks(skb, ct, marks);
 
 	if (!lt_nat_is_sound(ct, noted, &before))
-		*verdict = NF_DROP;
-	else if (state->hook == NF_INET_LOCAL_IN)
+		return -ESTALE;
+
+	if (state->hook == NF_INET_LOCAL_IN)
 		lt_nat_forget_socket(skb, ct);
+
+	return 0;
+}
+
+/**
+ * lt_nat_bind() - give a flow a source it had before
+ * @skb: the flow's first packet
+ * @ct: its entry; unconfirmed, exclusive, with a source binding
+ * @state: of the hook, POST_ROUTING or LOCAL_IN, that @skb is in
+ * @reply: the reply tuple it had
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: 0, or a negative error, and packet and tuples are as they were.
+ */
+int lt_nat_bind(struct sk_buff *skb, struct nf_conn *ct,
+		const struct nf_hook_state *state,
+		const struct nf_conntrack_tuple *reply)
+{
+	const struct nf_nat_range2 range = {
+		.flags = NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED,
+		.min_addr = reply->dst.u3,
+		.max_addr = reply->dst.u3,
+		.min_proto = { .all = reply->dst.u.all },
+		.max_proto = { .all = reply->dst.u.all },
+	};
+	int err = lt_nat_undo(skb, ct, state);
+
+	if (err)
+		return err;
+
+	/* The packet has just been made writable, so neither can fail. */
+	nf_nat_setup_info(ct, &range, NF_NAT_MANIP_SRC);
+	nf_nat_packet(ct, IP_CT_NEW, state->hook, skb);
 
 	return 0;
 }

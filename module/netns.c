@@ -9,6 +9,7 @@
 #include <net/netns/generic.h>
 
 #include "hook.h"
+#include "linger.h"
 #include "netns.h"
 
 static unsigned int lt_net_id __read_mostly;
@@ -19,6 +20,9 @@ static const struct {
 	bool supported;
 } lt_features[LT_FEATURE_COUNT] = {
 	[NF_LOOPTRACK_FEATURE_CLASH] = { NF_LOOPTRACK_MODE_ENFORCE, true },
+	[NF_LOOPTRACK_FEATURE_STALE] = { NF_LOOPTRACK_MODE_ENFORCE, true },
+	[NF_LOOPTRACK_FEATURE_PORTS] = { NF_LOOPTRACK_MODE_ENFORCE, true },
+	[NF_LOOPTRACK_FEATURE_LINGER] = { NF_LOOPTRACK_MODE_ENFORCE, true },
 };
 
 static const char * const lt_netns_names[] = {
@@ -102,9 +106,80 @@ enum nf_looptrack_netns lt_netns_default(void)
 	return lt_netns;
 }
 
-static bool lt_modes_want_hooks(const u8 *mode)
+static bool lt_netns_is_on(const u8 *mode, enum nf_looptrack_feature feature)
 {
-	return mode[NF_LOOPTRACK_FEATURE_CLASH] != NF_LOOPTRACK_MODE_OFF;
+	return mode[feature] != NF_LOOPTRACK_MODE_OFF;
+}
+
+/* The hooks that modes have a use for, once packets have shown theirs. */
+static unsigned long lt_netns_hooks(const u8 *mode)
+{
+	bool clash = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_CLASH);
+	bool stale = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_STALE);
+	bool ports = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_PORTS);
+	bool linger = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LINGER);
+	unsigned long hooks = 0;
+
+	if (clash || stale || ports || linger)
+		hooks |= BIT(LT_HOOK_COMMIT);
+	if (clash || ports)
+		hooks |= BIT(LT_HOOK_NOTE);
+	if (stale)
+		hooks |= BIT(LT_HOOK_SYN) | BIT(LT_HOOK_UDP);
+
+	return hooks;
+}
+
+/* Those are registered only where asked for. */
+#define LT_NETNS_ON_DEMAND	(BIT(LT_HOOK_NOTE) | BIT(LT_HOOK_UDP))
+
+static void lt_netns_unhook(struct lt_net *ln, unsigned long hooks)
+{
+	unsigned int i;
+
+	/* Without the hook nothing may rely on it. */
+	if (hooks & BIT(LT_HOOK_NOTE))
+		WRITE_ONCE(ln->noting, false);
+
+	for_each_set_bit(i, &hooks, LT_HOOK_COUNT)
+		lt_hook_unregister(ln->net, i);
+	ln->hooked &= ~hooks;
+}
+
+static int lt_netns_hook(struct lt_net *ln, unsigned long hooks)
+{
+	unsigned long done = 0;
+	unsigned int i;
+	int err;
+
+	for_each_set_bit(i, &hooks, LT_HOOK_COUNT) {
+		err = lt_hook_register(ln->net, i);
+		if (err) {
+			lt_netns_unhook(ln, done);
+			return err;
+		}
+		done |= BIT(i);
+	}
+	ln->hooked |= hooks;
+
+	return 0;
+}
+
+static int lt_netns_set_lingering(struct lt_net *ln, bool linger)
+{
+	int err = 0;
+
+	if (linger == ln->lingering)
+		return 0;
+
+	if (linger)
+		err = lt_linger_start();
+	else
+		lt_linger_stop();
+	if (!err)
+		ln->lingering = linger;
+
+	return err;
 }
 
 /**
@@ -115,15 +190,17 @@ static bool lt_modes_want_hooks(const u8 *mode)
  * Packets under way may still see the old modes when this returns.
  *
  * Context: may sleep.
- * Return: 0, or an error of nf_register_net_hooks() with nothing changed.
+ * Return: 0, or an error with nothing changed: of nf_register_net_hooks() or
+ * lt_linger_start().
  */
 int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 {
 	struct lt_net *ln = lt_net(net);
+	unsigned long useful, wanted;
 	u8 mode[LT_FEATURE_COUNT];
+	bool linger;
 	unsigned int i;
-	int err = 0;
-	bool hook;
+	int err;
 
 	mutex_lock(&ln->lock);
 
@@ -131,42 +208,61 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 	for_each_set_bit(i, &modes->given, LT_FEATURE_COUNT)
 		mode[i] = modes->mode[i];
 
-	hook = lt_modes_want_hooks(mode);
-	if (hook && !ln->hooked) {
-		err = lt_hook_register(net, LT_HOOK_COMMIT);
-		if (err)
+	useful = lt_netns_hooks(mode);
+	linger = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LINGER);
+	wanted = useful & ~LT_NETNS_ON_DEMAND & ~ln->hooked;
+
+	err = lt_netns_hook(ln, wanted);
+	if (err)
+		goto out;
+	if (linger) {
+		err = lt_netns_set_lingering(ln, true);
+		if (err) {
+			lt_netns_unhook(ln, wanted);
 			goto out;
-		ln->hooked = true;
+		}
 	}
 
 	for (i = 0; i < LT_FEATURE_COUNT; i++)
 		WRITE_ONCE(ln->mode[i], mode[i]);
 
-	if (!hook && ln->hooked) {
-		lt_hook_unregister(net, LT_HOOK_COMMIT);
-		ln->hooked = false;
-		if (ln->noting)
-			lt_hook_unregister(net, LT_HOOK_NOTE);
-		WRITE_ONCE(ln->noting, false);
-	}
+	/* Nothing that undoes can fail. */
+	lt_netns_set_lingering(ln, linger);
+	lt_netns_unhook(ln, ln->hooked & ~useful);
+	for_each_clear_bit(i, &useful, LT_HOOK_COUNT)
+		clear_bit(i, &ln->asked);
+	/* Packets may have asked while there was no use for it. */
+	if (READ_ONCE(ln->asked) & ~ln->hooked)
+		schedule_work(&ln->hook_work);
+	/* What nobody keeps up to date is worth nothing later. */
+	if (!(useful & BIT(LT_HOOK_UDP)) && !linger)
+		lt_owners_flush(&ln->owners);
 out:
 	mutex_unlock(&ln->lock);
 	return err;
 }
 
-static void lt_netns_note(struct work_struct *work)
+/* Should it fail, the next one who wants them asks again. */
+static void lt_netns_hook_asked(struct work_struct *work)
 {
-	struct lt_net *ln = container_of(work, struct lt_net, note_work);
+	struct lt_net *ln = container_of(work, struct lt_net, hook_work);
+	unsigned long hooks;
 
 	mutex_lock(&ln->lock);
-	/* Should it fail, the next one who wants notes asks again. */
-	if (ln->hooked && !ln->noting &&
-	    !lt_hook_register(ln->net, LT_HOOK_NOTE)) {
+	hooks = READ_ONCE(ln->asked) & lt_netns_hooks(ln->mode) & ~ln->hooked;
+	if (hooks && !lt_netns_hook(ln, hooks) && hooks & BIT(LT_HOOK_NOTE)) {
 		/* Let those pass that have met NAT without being noted. */
 		synchronize_rcu();
 		WRITE_ONCE(ln->noting, true);
 	}
 	mutex_unlock(&ln->lock);
+}
+
+static void lt_netns_ask(struct lt_net *ln, enum lt_hook which)
+{
+	/* Asking twice does no harm, and forgetting to would. */
+	set_bit(which, &ln->asked);
+	schedule_work(&ln->hook_work);
 }
 
 /**
@@ -182,7 +278,21 @@ static void lt_netns_note(struct work_struct *work)
 void lt_netns_want_notes(struct lt_net *ln)
 {
 	if (!READ_ONCE(ln->noting))
-		schedule_work(&ln->note_work);
+		lt_netns_ask(ln, LT_HOOK_NOTE);
+}
+
+/**
+ * lt_netns_want_owners() - have UDP packets checked for their owner
+ * @ln: the module's part of the network namespace
+ *
+ * For namespaces where local UDP flows meet NAT, likewise.
+ *
+ * Context: in a hook; doesn't sleep. It takes a moment to come true.
+ */
+void lt_netns_want_owners(struct lt_net *ln)
+{
+	if (!test_bit(LT_HOOK_UDP, &ln->asked))
+		lt_netns_ask(ln, LT_HOOK_UDP);
 }
 
 static bool lt_netns_defaults_apply(const struct net *net)
@@ -199,12 +309,19 @@ static int __net_init lt_netns_net_init(struct net *net)
 	int err;
 
 	mutex_init(&ln->lock);
-	INIT_WORK(&ln->note_work, lt_netns_note);
+	INIT_WORK(&ln->hook_work, lt_netns_hook_asked);
+	INIT_DELAYED_WORK(&ln->linger_work, lt_linger_sweep);
 	ln->net = net;
 
-	err = lt_stats_init(&ln->stats);
+	err = lt_owners_init(&ln->owners);
 	if (err)
 		return err;
+
+	err = lt_stats_init(&ln->stats);
+	if (err) {
+		lt_owners_free(&ln->owners);
+		return err;
+	}
 
 	if (!lt_netns_defaults_apply(net))
 		return 0;
@@ -242,8 +359,10 @@ static void __net_exit lt_netns_net_exit(struct net *net)
 {
 	struct lt_net *ln = lt_net(net);
 
-	/* Nobody asks for it any more, and it finds nothing to do. */
-	cancel_work_sync(&ln->note_work);
+	/* Nobody asks for them any more, and they find nothing to do. */
+	cancel_work_sync(&ln->hook_work);
+	cancel_delayed_work_sync(&ln->linger_work);
+	lt_owners_free(&ln->owners);
 	lt_stats_free(&ln->stats);
 	mutex_destroy(&ln->lock);
 }

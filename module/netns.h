@@ -6,6 +6,7 @@
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
+#include "owner.h"
 #include "stats.h"
 
 struct netlink_ext_ack;
@@ -18,20 +19,29 @@ struct netlink_ext_ack;
  *	process context only.
  * @mode: enum nf_looptrack_mode of each feature. Written under @lock, read by
  *	hooks without it: a packet may see a mode of a moment ago.
- * @hooked: the hooks that commit are registered here. Under @lock.
- * @noting: and those that note marks. Written under @lock, read by hooks
+ * @hooked: bit for each enum lt_hook that is registered here. Under @lock.
+ * @asked: bit for each enum lt_hook that a packet showed the use of. Set by
+ *	hooks, cleared under @lock when there is none any more.
+ * @noting: marks of new flows are noted. Written under @lock, read by hooks
  *	without it.
- * @note_work: registers the latter, when asked to by a hook
- * @net: the namespace itself, for @note_work
+ * @lingering: lt_linger_start() was called for this namespace. Under @lock.
+ * @hook_work: registers what is in @asked
+ * @linger_work: looks after what is in @owners
+ * @net: the namespace itself
+ * @owners: sockets that opened UDP flows
  * @stats: counters; the base in them is under @lock
  */
 struct lt_net {
 	struct mutex lock;	/* see above */
 	u8 mode[LT_FEATURE_COUNT];
-	bool hooked;
+	unsigned long hooked;
+	unsigned long asked;
 	bool noting;
-	struct work_struct note_work;
+	bool lingering;
+	struct work_struct hook_work;
+	struct delayed_work linger_work;
 	struct net *net;
+	struct lt_owners owners;
 	struct lt_stats stats;
 };
 
@@ -50,6 +60,7 @@ u8 lt_feature_default(unsigned int feature);
 bool lt_feature_supported(unsigned int feature);
 enum nf_looptrack_netns lt_netns_default(void);
 void lt_netns_want_notes(struct lt_net *ln);
+void lt_netns_want_owners(struct lt_net *ln);
 int lt_netns_set_modes(struct net *net, const struct lt_modes *modes);
 
 int lt_netns_init(void);

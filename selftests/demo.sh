@@ -56,7 +56,7 @@ result() {
 events() {
 	echo
 	echo 'Some of what "looptrack monitor" showed meanwhile, each event folded to two lines:'
-	grep -m 3 repicked "$tmp/events" | sed 's/^/  /; s/ wanted /\n      wanted /'
+	grep -m 3 "clash repicked" "$tmp/events" | sed 's/^/  /; s/ wanted /\n      wanted /'
 	echo 'The first: a client wanted the port that the holder had got an instant before;'
 	echo 'the module let it choose again, and its first packet went out with another port.'
 }

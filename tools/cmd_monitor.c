@@ -76,9 +76,29 @@ static void show_reply(json_t *event, const char *key)
 	show_end(tuple, "dst", "dport");
 }
 
+static void show_number(json_t *object, const char *key)
+{
+	json_t *number = json_object_get(object, key);
+
+	if (number)
+		printf(" %s %" JSON_INTEGER_FORMAT, key, json_integer_value(number));
+}
+
+static void show_owner(json_t *event, const char *key, const char *label)
+{
+	json_t *owner = json_object_get(event, key);
+
+	if (!json_object_size(owner))
+		return;
+	printf("%s", label);
+	show_number(owner, "uid");
+	show_number(owner, "cookie");
+}
+
 static void show(json_t *event)
 {
 	const char *time = text(event, "time");
+	json_t *holder = json_object_get(event, "holder");
 
 	/* 2026-11-22T08:31:02.123456789+00:00, without what a reader rarely needs */
 	if (strlen(time) > 26)
@@ -87,14 +107,14 @@ static void show(json_t *event)
 	out_word(text(event, "decision"), 0);
 	printf(" %s", text(event, "protocol"));
 	show_flow(event, "flow", "");
+	show_owner(event, "owner", " owner");
 	show_reply(event, "wanted");
 	show_reply(event, "got");
 	show_flow(event, "holder", " holder");
+	show_owner(event, "holder_owner", holder ? "" : " holder");
 	if (json_integer_value(json_object_get(event, "zone")))
-		printf(" zone %d", (int)json_integer_value(json_object_get(event, "zone")));
-	if (json_object_get(event, "picks"))
-		printf(" picks %" JSON_INTEGER_FORMAT,
-		       json_integer_value(json_object_get(event, "picks")));
+		show_number(event, "zone");
+	show_number(event, "picks");
 	putchar('\n');
 }
 
@@ -106,10 +126,11 @@ static enum exit_code show_loss(void)
 	return EXIT_OK;
 }
 
+/* An event about no more than an entry, whose flow is over, has only a holder. */
 static bool wanted(json_t *event)
 {
-	const char *source = json_string_value(json_object_get(json_object_get(event, "flow"),
-							       "src"));
+	json_t *tuple = json_object_get(event, "flow") ?: json_object_get(event, "holder");
+	const char *source = json_string_value(json_object_get(tuple, "src"));
 
 	if (opt.family == AF_UNSPEC || !source)
 		return true;

@@ -10,6 +10,11 @@
 #include "nl.h"
 #include "out.h"
 
+/* Columns: of a feature and its mode, of these and its default, of a line. */
+#define MODE_END	19
+#define DEFAULT_END	28
+#define LINE_END	79
+
 static json_t *find_feature(json_t *features, const char *name)
 {
 	json_t *feature;
@@ -98,8 +103,71 @@ static const char *text(json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key)) ?: "-";
 }
 
+/* What the name of a counter of @feature says beyond that, or NULL for others. */
+static const char *counter_of(const char *feature, const char *counter)
+{
+	size_t len = strlen(feature);
+
+	if (strncmp(counter, feature, len) || counter[len] != '_')
+		return NULL;
+	return counter + len + 1;
+}
+
+/* The counters of @feature, in a line that has @column columns already. */
+static void show_counters(const char *feature, json_t *counters, int column)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(counters, key, value) {
+		const char *name = counter_of(feature, key);
+		char item[80];
+		int len;
+
+		if (!name)
+			continue;
+		len = snprintf(item, sizeof(item), "  %s %" JSON_INTEGER_FORMAT, name,
+			       json_integer_value(value));
+		if (column + len > LINE_END) {
+			putchar('\n');
+			column = 0;
+		}
+		if (column < DEFAULT_END)
+			column += printf("%*s", DEFAULT_END - column, "");
+		column += printf("%s", item);
+	}
+}
+
+/* Drop what was shown, or need not be: what is not supported does not count. */
+static void drop_counters(const char *feature, json_t *counters)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(counters, next, key, value)
+		if (counter_of(feature, key))
+			json_object_del(counters, key);
+}
+
+static void show_feature(json_t *feature, json_t *counters)
+{
+	const char *by_default = text(feature, "default");
+	const char *name = text(feature, "name");
+
+	printf("%-10s ", name);
+	out_word(text(feature, "mode"), 8);
+	if (json_is_true(json_object_get(feature, "supported")))
+		show_counters(name, counters, MODE_END + printf(" %s", by_default));
+	else
+		printf(" %-8s  not supported by this module", by_default);
+	putchar('\n');
+	drop_counters(name, counters);
+}
+
 static void show(json_t *status)
 {
+	json_t *counters = json_object_get(status, "counters");
 	json_t *feature;
 	size_t i;
 
@@ -109,18 +177,12 @@ static void show(json_t *status)
 	printf("namespace  %s\n", opt.netns ?: "current");
 	printf("defaults   netns=%s\n", text(status, "netns_default"));
 
-	printf("\n%-10s %-8s %s\n", "feature", "mode", "default");
-	json_array_foreach(json_object_get(status, "features"), i, feature) {
-		printf("%-10s ", text(feature, "name"));
-		out_word(text(feature, "mode"), 8);
-		if (json_is_true(json_object_get(feature, "supported")))
-			printf(" %s\n", text(feature, "default"));
-		else
-			printf(" %-8s not supported by this module\n", text(feature, "default"));
-	}
+	printf("\n%-10s %-8s %-8s  %s\n", "feature", "mode", "default", "counters");
+	json_array_foreach(json_object_get(status, "features"), i, feature)
+		show_feature(feature, counters);
 
 	putchar('\n');
-	out_counters(json_object_get(status, "counters"));
+	out_counters(counters);
 }
 
 static enum exit_code cmd_status_run(int argc, char **argv)

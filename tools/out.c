@@ -26,6 +26,9 @@ static const struct {
 	{ "exhausted", RED },
 	{ "refused", RED },
 	{ "unable", RED },
+	{ "evicted", GREEN },
+	{ "kept", GREEN },
+	{ "rewritten", YELLOW },
 };
 
 static bool colored;

@@ -49,6 +49,9 @@ static const char *const decision_words[] = {
 	[NF_LOOPTRACK_DECISION_EXHAUSTED] = "exhausted",
 	[NF_LOOPTRACK_DECISION_REFUSED] = "refused",
 	[NF_LOOPTRACK_DECISION_UNABLE] = "unable",
+	[NF_LOOPTRACK_DECISION_EVICTED] = "evicted",
+	[NF_LOOPTRACK_DECISION_KEPT] = "kept",
+	[NF_LOOPTRACK_DECISION_REWRITTEN] = "rewritten",
 };
 
 static const struct attr_words decisions = {
@@ -125,6 +128,58 @@ static const struct attr_desc stats_desc[] = {
 		.name = "events_lost", .type = ATTR_U64, .doc =
 		"Events that could not be sent, for want of memory or a full reader.",
 	},
+	[NF_LOOPTRACK_A_STATS_STALE_SEEN] = {
+		.name = "stale_seen", .type = ATTR_U64, .doc =
+		"First packets of a local socket that would have been matched to the entry of an earlier socket.",
+	},
+	[NF_LOOPTRACK_A_STATS_STALE_EVICTED] = {
+		.name = "stale_evicted", .type = ATTR_U64, .doc =
+		"Of these, entries that were removed, so that the flow got an entry of its own and met the NAT rules.",
+	},
+	[NF_LOOPTRACK_A_STATS_STALE_SHARED] = {
+		.name = "stale_shared", .type = ATTR_U64, .doc =
+		"UDP flows that more than one live socket sends on, or could; their entries are never evicted.",
+	},
+	[NF_LOOPTRACK_A_STATS_PORTS_DEAD] = {
+		.name = "ports_dead", .type = ATTR_U64, .doc =
+		"New flows whose source port NAT changed, and nothing else of the source, for the sake of an entry whose sockets are gone.",
+	},
+	[NF_LOOPTRACK_A_STATS_PORTS_KEPT] = {
+		.name = "ports_kept", .type = ATTR_U64, .doc =
+		"Of these, flows that kept their port. The dead entry was evicted.",
+	},
+	[NF_LOOPTRACK_A_STATS_PORTS_REWRITTEN] = {
+		.name = "ports_rewritten", .type = ATTR_U64, .doc =
+		"New flows whose source port NAT changed, and nothing else of the source, while a flow that is not known to be dead holds the wanted one.",
+	},
+	[NF_LOOPTRACK_A_STATS_PORTS_BLOCKED] = {
+		.name = "ports_blocked", .type = ATTR_U64, .doc =
+		"New flows that NAT gave a port a local socket holds: its addresses and ports are those of a live or lingering connection, or replies to the flow would have been taken from a listener.",
+	},
+	[NF_LOOPTRACK_A_STATS_PORTS_MOVED] = {
+		.name = "ports_moved", .type = ATTR_U64, .doc =
+		"Of these, flows that were given another port.",
+	},
+	[NF_LOOPTRACK_A_STATS_PORTS_EXHAUSTED] = {
+		.name = "ports_exhausted", .type = ATTR_U64, .doc =
+		"Of these, flows for which the rule had no other port. They keep the one the kernel chose.",
+	},
+	[NF_LOOPTRACK_A_STATS_PORTS_DEMUXED] = {
+		.name = "ports_demuxed", .type = ATTR_U64, .doc =
+		"Packets that the kernel had assigned to another flow's socket, before NAT gave them a port of their own, and that were assigned again. Kernels before 6.6 do that.",
+	},
+	[NF_LOOPTRACK_A_STATS_LINGER_SEEN] = {
+		.name = "linger_seen", .type = ATTR_U64, .doc =
+		"Loopback flows whose last socket has gone, while they had an entry.",
+	},
+	[NF_LOOPTRACK_A_STATS_LINGER_EVICTED] = {
+		.name = "linger_evicted", .type = ATTR_U64, .doc =
+		"Of these, flows whose entry was removed.",
+	},
+	[NF_LOOPTRACK_A_STATS_LINGER_REAPED] = {
+		.name = "linger_reaped", .type = ATTR_U64, .doc =
+		"TIME_WAIT sockets of loopback flows removed, as nobody is left.",
+	},
 };
 
 const struct attr_set attr_stats = { stats_desc, ARRAY_SIZE(stats_desc), "counter" };
@@ -142,6 +197,15 @@ static const struct attr_set tuple_set = { tuple_desc, ARRAY_SIZE(tuple_desc), N
 
 #define TUPLE(_name) { .name = (_name), .type = ATTR_NEST, .nest = &tuple_set }
 
+static const struct attr_desc owner_desc[] = {
+	[NF_LOOPTRACK_A_OWNER_COOKIE] = { .name = "cookie", .type = ATTR_U64 },
+	[NF_LOOPTRACK_A_OWNER_UID] = { .name = "uid", .type = ATTR_U32 },
+};
+
+static const struct attr_set owner_set = { owner_desc, ARRAY_SIZE(owner_desc), NULL };
+
+#define OWNER(_name) { .name = (_name), .type = ATTR_NEST, .nest = &owner_set }
+
 static const struct attr_desc event_desc[] = {
 	[NF_LOOPTRACK_A_EVENT_TIME] = { .name = "time", .type = ATTR_TIME },
 	[NF_LOOPTRACK_A_EVENT_FEATURE] = {
@@ -157,6 +221,8 @@ static const struct attr_desc event_desc[] = {
 	[NF_LOOPTRACK_A_EVENT_GOT] = TUPLE("got"),
 	[NF_LOOPTRACK_A_EVENT_HOLDER] = TUPLE("holder"),
 	[NF_LOOPTRACK_A_EVENT_PICKS] = { .name = "picks", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_EVENT_OWNER] = OWNER("owner"),
+	[NF_LOOPTRACK_A_EVENT_HOLDER_OWNER] = OWNER("holder_owner"),
 };
 
 const struct attr_set attr_event = { event_desc, ARRAY_SIZE(event_desc), NULL };
@@ -200,4 +266,5 @@ COMPLETE(feature_desc, NF_LOOPTRACK_A_FEATURE_MAX);
 COMPLETE(config_desc, NF_LOOPTRACK_A_CONFIG_MAX);
 COMPLETE(stats_desc, NF_LOOPTRACK_A_STATS_MAX);
 COMPLETE(tuple_desc, NF_LOOPTRACK_A_TUPLE_MAX);
+COMPLETE(owner_desc, NF_LOOPTRACK_A_OWNER_MAX);
 COMPLETE(event_desc, NF_LOOPTRACK_A_EVENT_MAX);

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,13 +100,14 @@ static void put_features(const struct nlmsghdr *request)
 		last = 1;
 	for (int i = 0; i <= last; i++) {
 		struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_CONFIG_FEATURE);
-		int mode = i ? NF_LOOPTRACK_MODE_OFF : NF_LOOPTRACK_MODE_ENFORCE;
+		bool acts = i <= NF_LOOPTRACK_FEATURE_LINGER;
+		int mode = acts ? NF_LOOPTRACK_MODE_ENFORCE : NF_LOOPTRACK_MODE_OFF;
 
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_ID, i);
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE, mode);
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_DEFAULT,
 				 i > NF_LOOPTRACK_FEATURE_MAX ? 17 : mode);
-		if (!i)
+		if (acts)
 			mnl_attr_put(nlh, NF_LOOPTRACK_A_FEATURE_SUPPORTED, 0, NULL);
 		mnl_attr_nest_end(nlh, nest);
 	}
@@ -191,25 +193,100 @@ static void put_tuple(struct nlmsghdr *nlh, int type, const char *src, int sport
 	mnl_attr_nest_end(nlh, nest);
 }
 
-static struct nlmsghdr *begin_event(int decision, int protocol, int zone)
+/* A socket, as it should be or, as the words say, crooked. */
+static void put_owner(struct nlmsghdr *nlh, int type, uint64_t cookie, uint32_t uid)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_OWNER_PAD, 0, NULL);
+	if (is("narrow"))
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_OWNER_COOKIE, cookie);
+	else if (!is("nobody"))
+		mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_OWNER_COOKIE, is("huge") ? ~0ULL : cookie);
+	if (is("wide"))
+		mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_OWNER_UID, uid);
+	else if (!is("nobody"))
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_OWNER_UID, uid);
+	if (is("unknown"))
+		mnl_attr_put_u64(nlh, 99, 1);
+	mnl_attr_nest_end(nlh, nest);
+	if (is("cut"))			/* in the middle of the pad's header */
+		nest->nla_len = MNL_ATTR_HDRLEN + 2;
+	if (is("beyond"))		/* the last attribute is longer than the nest */
+		((struct nlattr *)(mnl_nlmsg_get_payload_tail(nlh) - 8))->nla_len = 400;
+}
+
+static struct nlmsghdr *begin_event(int feature, int decision, int protocol, int zone)
 {
 	struct nlmsghdr *nlh = begin_genl(FAMILY, 0, NF_LOOPTRACK_CMD_EVENT);
 
 	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_EVENT_TIME, 1795336262123456789ULL);
-	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_EVENT_FEATURE, NF_LOOPTRACK_FEATURE_CLASH);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_EVENT_FEATURE, feature);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_EVENT_DECISION, decision);
 	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_EVENT_PROTOCOL, protocol);
 	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_EVENT_ZONE, zone);
 	return nlh;
 }
 
-static ssize_t put_event(int which)
+/* Of features that know whose sockets the flows are. */
+static int put_owned_event(int which)
 {
 	struct nlmsghdr *nlh;
 
 	switch (which) {
 	case 0:
-		nlh = begin_event(NF_LOOPTRACK_DECISION_REPICKED, IPPROTO_TCP, 0);
+		nlh = begin_event(NF_LOOPTRACK_FEATURE_PORTS, NF_LOOPTRACK_DECISION_KEPT,
+				  IPPROTO_TCP, 0);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "10.1.0.2", 1024, "10.9.0.1", 80);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_WANTED, "10.1.0.2", 15001, "10.1.0.2", 1024);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_GOT, "10.1.0.2", 15001, "10.1.0.2", 1024);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_HOLDER, "10.1.0.2", 1024, "10.9.0.9", 80);
+		put_owner(nlh, NF_LOOPTRACK_A_EVENT_OWNER, 12, 1000);
+		put_owner(nlh, NF_LOOPTRACK_A_EVENT_HOLDER_OWNER, 7, 33);
+		break;
+	case 1:
+		nlh = begin_event(NF_LOOPTRACK_FEATURE_STALE, NF_LOOPTRACK_DECISION_EVICTED,
+				  IPPROTO_UDP, 5);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "2001:db8::2", 1024, "2001:db8:9::1", 53);
+		put_owner(nlh, NF_LOOPTRACK_A_EVENT_OWNER, 13, 0);
+		put_owner(nlh, NF_LOOPTRACK_A_EVENT_HOLDER_OWNER, 8, 4294967295U);
+		break;
+	case 2:
+		nlh = begin_event(NF_LOOPTRACK_FEATURE_LINGER, NF_LOOPTRACK_DECISION_EVICTED,
+				  IPPROTO_TCP, 0);
+		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_HOLDER, "::1", 1024, "::1", 80);
+		put_owner(nlh, NF_LOOPTRACK_A_EVENT_HOLDER_OWNER, 7, 33);
+		break;
+	default:
+		raise(SIGINT);
+		return 0;
+	}
+	end(nlh);
+	return 0;
+}
+
+/* Each decision there is, and more. */
+static int put_decision(int which)
+{
+	if (which < 32)
+		end(begin_event(NF_LOOPTRACK_FEATURE_CLASH, which, IPPROTO_TCP, 0));
+	else
+		raise(SIGINT);
+	return 0;
+}
+
+static ssize_t put_event(int which)
+{
+	struct nlmsghdr *nlh;
+
+	if (is("owned"))
+		return put_owned_event(which);
+	if (is("decisions"))
+		return put_decision(which);
+	switch (which) {
+	case 0:
+		nlh = begin_event(NF_LOOPTRACK_FEATURE_CLASH, NF_LOOPTRACK_DECISION_REPICKED,
+				  IPPROTO_TCP, 0);
 		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "10.1.0.2", 1024, "10.9.0.1", 80);
 		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_WANTED, "10.9.0.1", 80, "192.0.2.1", 1024);
 		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_GOT, "10.9.0.1", 80, "192.0.2.1", 23456);
@@ -217,7 +294,8 @@ static ssize_t put_event(int which)
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_EVENT_PICKS, 1);
 		break;
 	case 1:
-		nlh = begin_event(NF_LOOPTRACK_DECISION_EXHAUSTED, IPPROTO_UDP, 5);
+		nlh = begin_event(NF_LOOPTRACK_FEATURE_CLASH, NF_LOOPTRACK_DECISION_EXHAUSTED,
+				  IPPROTO_UDP, 5);
 		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "2001:db8::2", 1024, "2001:db8:9::1", 53);
 		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_WANTED, "2001:db8:9::1", 53, "2001:db8:5::1",
 			  1024);
@@ -229,7 +307,7 @@ static ssize_t put_event(int which)
 		errno = ENOBUFS;
 		return -1;
 	case 3:			/* of the future */
-		nlh = begin_event(77, 253, 0);
+		nlh = begin_event(NF_LOOPTRACK_FEATURE_CLASH, 77, 253, 0);
 		put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "10.1.0.3", 0, "10.9.0.1", 0);
 		mnl_attr_put_u64(nlh, 99, 1);
 		break;

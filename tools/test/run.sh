@@ -99,13 +99,23 @@ fi
 expect "status: module" 0 'module     nf_looptrack 0.9.9' '' status
 expect "status: namespace" 0 'namespace  current' '' status
 expect "status: defaults" 0 'defaults   netns=all' '' status
-expect "status: feature" 0 'clash      enforce  enforce' '' status
+expect "status: feature" 0 'clash      enforce  enforce   committed 102' '' status
 expect "status: unsupported feature" 0 \
-	'express    off      off      not supported by this module' '' status
-expect "status: older module" 0 'express    off      off      not supported' few status
-expect "status: counter" 0 'clash_committed 102' '' status
+	'express    off      off       not supported by this module' '' status
+expect "status: older module" 0 'express    off      off       not supported' few status
+expect "status: counters of a feature" 0 \
+	'stale      enforce  enforce   seen 111  evicted 112  shared 113' '' status
+expect "status: more than fit a line" 0 \
+	"$(printf '%30s' '')moved 118  exhausted 119  demuxed 120" '' status
+expect "status: counter of no feature" 0 'events_lost 110' '' status
+expect_sh "status: no counter twice" 0 '=1=' 'echo "=$($fake status | grep -c "^[a-z]*_")="'
+expect_sh "status: one screen" 0 '=yes=' '[ $($fake status | wc -l) -lt 24 ] && echo =yes='
+expect_sh "status: width" 0 '=0=' \
+	'echo "=$(LOOPTRACK_FAKE=huge $fake status | grep -c ".\{80\}")="'
+expect_sh "status: no counters of an unsupported feature" 0 '=0=' \
+	'echo "=$(LOOPTRACK_FAKE=few $fake status | grep -c -e linger_ -e seen.121)="'
 expect "status: unknown feature" 0 'feature-9  off      mode-17' unknown status
-expect "status: unknown counter" 0 'counter-11      111' unknown status
+expect "status: unknown counter" 0 'counter-24  124' unknown status
 expect "status: unknown default" 0 'netns=netns-9' unknown status
 expect "status: colour" 0 "$(printf 'clash      \033[32menforce\033[0m  enforce')" '' \
 	-c always status
@@ -113,7 +123,7 @@ status='{"module":{"version":"0.9.9"},'
 status+='"tool":{"version":"'$(cat ../VERSION)'"},"kernel":"'$(uname -r)'",'
 status+='"netns":"current","netns_default":"all","features":['
 status+='{"name":"clash","mode":"enforce","default":"enforce","supported":true},'
-status+='{"name":"stale","mode":"off","default":"off","supported":false},'
+status+='{"name":"stale","mode":"enforce","default":"enforce","supported":true},'
 expect "status: JSON" 0 "$status" \
 	'' -j status
 expect "status: JSON of older module" 0 \
@@ -123,13 +133,20 @@ expect "status: pretty JSON" 0 '        "version": "0.9.9"' '' -jp status
 expect "stats" 0 'clash_lost      108' '' stats
 counters='{"clash_committed":102,"clash_seen":103,"clash_repicked":104,'
 counters+='"clash_exhausted":105,"clash_refused":106,"clash_unable":107,"clash_lost":108,'
-counters+='"clash_excluded":109,"events_lost":110}'
+counters+='"clash_excluded":109,"events_lost":110,'
+counters+='"stale_seen":111,"stale_evicted":112,"stale_shared":113,'
+counters+='"ports_dead":114,"ports_kept":115,"ports_rewritten":116,"ports_blocked":117,'
+counters+='"ports_moved":118,"ports_exhausted":119,"ports_demuxed":120,'
+counters+='"linger_seen":121,"linger_evicted":122,"linger_reaped":123}'
 expect "stats: no padding" 0 "$counters" \
 	'' -j stats
-expect "stats: unknown counter" 0 '"events_lost":110,"counter-11":111}' unknown -j stats
+expect "stats: unknown counter" 0 '"linger_reaped":123,"counter-24":124}' unknown -j stats
 expect "stats: largest integer" 0 '"clash_seen":9223372036854775807' huge -j stats
 expect "stats: --explain" 0 '    New flows that lost their port and were committed' '' \
 	stats --explain
+expect "stats: --explain, wrapped" 0 '    the kernel chose.' '' stats --explain
+expect_sh "stats: --explain knows each" 0 '=0=' \
+	'echo "=$($fake stats --explain | grep -c "does not know")="'
 expect "stats: --explain of an unknown counter" 0 'This tool does not know it' unknown \
 	stats --explain
 expect "set: one message" 0 'set f0m1 f2m2' '' set ports enforce clash observe
@@ -175,6 +192,37 @@ event+='"decision":"repicked","protocol":"tcp","zone":0,'
 event+='"flow":{"src":"10.1.0.2","dst":"10.9.0.1","sport":1024,"dport":80},"wanted":{'
 expect "monitor: JSON" 0 "$event" \
 	'' -j monitor
+kept='ports kept tcp 10.1.0.2:1024 -> 10.9.0.1:80 owner uid 1000 cookie 12 '
+kept+='wanted 10.1.0.2:1024 got 10.1.0.2:1024 '
+kept+='holder 10.1.0.2:1024 -> 10.9.0.9:80 uid 33 cookie 7'
+expect "monitor: owners" 0 "$kept" owned monitor
+expect "monitor: owner of a holder that is not known" 0 \
+	'owner uid 0 cookie 13 holder uid 4294967295 cookie 8 zone 5' owned monitor
+expect "monitor: a holder alone" 0 \
+	'linger evicted tcp holder [::1]:1024 -> [::1]:80 uid 33 cookie 7' owned monitor
+expect "monitor: JSON of owners" 0 \
+	'"owner":{"cookie":12,"uid":1000},"holder_owner":{"cookie":7,"uid":33}}' owned -j monitor
+expect "monitor: JSON of a holder alone" 0 \
+	'"zone":0,"holder":{"src":"::1","dst":"::1","sport":1024,"dport":80},"holder_owner":{' \
+	owned -j monitor
+expect "monitor: largest cookie" 0 '"owner":{"cookie":9223372036854775807,"uid":1000}' \
+	'owned huge' -j monitor
+expect "monitor: owner of the future" 0 '"owner":{"cookie":12,"uid":1000}' \
+	'owned unknown' -j monitor
+expect "monitor: owner without contents" 0 '10.9.0.1:80 wanted 10.1.0.2:1024' \
+	'owned nobody' monitor
+expect "monitor: JSON of an owner without contents" 0 '"owner":{},"holder_owner":{}}' \
+	'owned nobody' -j monitor
+for words in narrow wide cut; do
+	expect "monitor: crooked owner, $words" 5 'its answer is not understood' \
+		"owned $words" monitor
+	expect "monitor: JSON of a crooked owner, $words" 5 'its answer is not understood' \
+		"owned $words" -j monitor
+done
+expect "monitor: owner with an attribute too long" 0 '"owner":{"cookie":12},"holder_owner"' \
+	'owned beyond' -j monitor
+expect_sh "monitor: -4, owners" 0 '=1=' 'echo "=$(LOOPTRACK_FAKE=owned $fake -4 monitor | wc -l)="'
+expect_sh "monitor: -6, owners" 0 '=2=' 'echo "=$(LOOPTRACK_FAKE=owned $fake -6 monitor | wc -l)="'
 expect_sh "monitor: time zone" 0 '"2026-11-22T03:01:02.123456789-05:30"' \
 	'TZ=XXX5:30 $fake -j monitor -C 1'
 expect_sh "monitor: count" 0 '=1=' 'echo "=$($fake monitor -C 1 | wc -l)="'
@@ -190,14 +238,23 @@ done
 expect_sh "nothing to write, closed" 0 '' '$fake reset >&-'
 
 # One vocabulary: each word of the tool has its place in man page and completion.
-"$fake" -j status | tr -c 'a-z_\n' '\n' | grep -E '^[a-z]+_[a-z_]+$' |
-	sort -u >"$work/words"
+{
+	"$fake" -j status
+	LOOPTRACK_FAKE=owned "$fake" -j monitor
+} | tr -c 'a-z_\n' '\n' | grep -E '^[a-z]+_[a-z_]+$' | sort -u >"$work/words"
 for word in $(cat "$work/words"); do
 	expect_sh "$word is documented" 0 "$word" 'cat looptrack.8'
 done
 for word in $("$fake" -j status | tr '{' '\n' | sed -n 's/^"name":"\([a-z]*\)".*/\1/p'); do
 	expect_sh "$word is documented" 0 ".It Cm $word" 'cat looptrack.8'
 	expect_sh "$word is completed" 0 "$word" 'cat looptrack.bash'
+done
+LOOPTRACK_FAKE=decisions "$fake" monitor | sed -n 's/.* clash \([a-z]*\) tcp$/\1/p' \
+	>"$work/decisions"
+expect_sh "each decision has a word" 0 "=$(wc -l <"$work/decisions")=" \
+	'echo "=$(grep -c "^	NF_LOOPTRACK_DECISION_.*,$" ../uapi/linux/nf_looptrack.h)="'
+for word in $(cat "$work/decisions"); do
+	expect_sh "$word is documented" 0 ".It Cm $word" 'cat looptrack.8'
 done
 
 echo "1..$count"

@@ -78,19 +78,25 @@ enum nf_looptrack_netns {
 
 /**
  * enum nf_looptrack_decision - What became of a flow an event tells about.
- * @NF_LOOPTRACK_DECISION_OBSERVED: Nothing was done; enforce would have picked
- *   again.
+ * @NF_LOOPTRACK_DECISION_OBSERVED: Nothing was done; enforce would have acted.
  * @NF_LOOPTRACK_DECISION_REPICKED: The flow was given another source port and
  *   committed.
  * @NF_LOOPTRACK_DECISION_EXHAUSTED: Each port tried was taken; left to the
- *   kernel, which drops.
+ *   kernel.
  * @NF_LOOPTRACK_DECISION_REFUSED: The NAT rules, run again, gave another
  *   verdict than accept, which was obeyed; or they, or conntrack, would not
  *   have the flow any more, and the packet was dropped as the kernel would
  *   have done.
  * @NF_LOOPTRACK_DECISION_UNABLE: The rules could not be run again, for want of
- *   memory or because NAT's hook was not found; left to the kernel, which
- *   drops.
+ *   memory or because NAT's hook was not found; left to the kernel.
+ * @NF_LOOPTRACK_DECISION_EVICTED: The holder's entry was removed: its socket
+ *   is gone, and so is the flow, or another socket uses its addresses and
+ *   ports now.
+ * @NF_LOOPTRACK_DECISION_KEPT: The flow keeps its source port. NAT had changed
+ *   it for the sake of a holder whose sockets are gone, which was evicted.
+ * @NF_LOOPTRACK_DECISION_REWRITTEN: NAT changed the source port and nothing
+ *   else of the source, as a flow that is not known to be dead holds the
+ *   wanted one. Left as it is.
  */
 enum nf_looptrack_decision {
 	NF_LOOPTRACK_DECISION_OBSERVED,
@@ -98,6 +104,9 @@ enum nf_looptrack_decision {
 	NF_LOOPTRACK_DECISION_EXHAUSTED,
 	NF_LOOPTRACK_DECISION_REFUSED,
 	NF_LOOPTRACK_DECISION_UNABLE,
+	NF_LOOPTRACK_DECISION_EVICTED,
+	NF_LOOPTRACK_DECISION_KEPT,
+	NF_LOOPTRACK_DECISION_REWRITTEN,
 };
 
 enum nf_looptrack_a_module {
@@ -138,6 +147,19 @@ enum nf_looptrack_a_stats {
 	NF_LOOPTRACK_A_STATS_CLASH_LOST,
 	NF_LOOPTRACK_A_STATS_CLASH_EXCLUDED,
 	NF_LOOPTRACK_A_STATS_EVENTS_LOST,
+	NF_LOOPTRACK_A_STATS_STALE_SEEN,
+	NF_LOOPTRACK_A_STATS_STALE_EVICTED,
+	NF_LOOPTRACK_A_STATS_STALE_SHARED,
+	NF_LOOPTRACK_A_STATS_PORTS_DEAD,
+	NF_LOOPTRACK_A_STATS_PORTS_KEPT,
+	NF_LOOPTRACK_A_STATS_PORTS_REWRITTEN,
+	NF_LOOPTRACK_A_STATS_PORTS_BLOCKED,
+	NF_LOOPTRACK_A_STATS_PORTS_MOVED,
+	NF_LOOPTRACK_A_STATS_PORTS_EXHAUSTED,
+	NF_LOOPTRACK_A_STATS_PORTS_DEMUXED,
+	NF_LOOPTRACK_A_STATS_LINGER_SEEN,
+	NF_LOOPTRACK_A_STATS_LINGER_EVICTED,
+	NF_LOOPTRACK_A_STATS_LINGER_REAPED,
 
 	__NF_LOOPTRACK_A_STATS_MAX,
 	NF_LOOPTRACK_A_STATS_MAX = (__NF_LOOPTRACK_A_STATS_MAX - 1)
@@ -155,6 +177,15 @@ enum nf_looptrack_a_tuple {
 	NF_LOOPTRACK_A_TUPLE_MAX = (__NF_LOOPTRACK_A_TUPLE_MAX - 1)
 };
 
+enum nf_looptrack_a_owner {
+	NF_LOOPTRACK_A_OWNER_PAD = 1,
+	NF_LOOPTRACK_A_OWNER_COOKIE,
+	NF_LOOPTRACK_A_OWNER_UID,
+
+	__NF_LOOPTRACK_A_OWNER_MAX,
+	NF_LOOPTRACK_A_OWNER_MAX = (__NF_LOOPTRACK_A_OWNER_MAX - 1)
+};
+
 enum nf_looptrack_a_event {
 	NF_LOOPTRACK_A_EVENT_PAD = 1,
 	NF_LOOPTRACK_A_EVENT_TIME,
@@ -167,6 +198,8 @@ enum nf_looptrack_a_event {
 	NF_LOOPTRACK_A_EVENT_GOT,
 	NF_LOOPTRACK_A_EVENT_HOLDER,
 	NF_LOOPTRACK_A_EVENT_PICKS,
+	NF_LOOPTRACK_A_EVENT_OWNER,
+	NF_LOOPTRACK_A_EVENT_HOLDER_OWNER,
 
 	__NF_LOOPTRACK_A_EVENT_MAX,
 	NF_LOOPTRACK_A_EVENT_MAX = (__NF_LOOPTRACK_A_EVENT_MAX - 1)

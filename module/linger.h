@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LT_LINGER_H
+#define _LT_LINGER_H
+
+struct lt_net;
+struct work_struct;
+
+int lt_linger_start(void);
+void lt_linger_stop(void);
+void lt_linger_watch(struct lt_net *ln);
+void lt_linger_sweep(struct work_struct *work);
+
+#endif /* _LT_LINGER_H */

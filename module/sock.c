@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The socket ledger: which local socket owns a connection or a port. */
+
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <net/addrconf.h>
+#include <net/inet6_hashtables.h>
+#include <net/inet_hashtables.h>
+#include <net/route.h>
+#include <net/tcp.h>
+#include <net/udp.h>
+
+#include "ct.h"
+#include "sock.h"
+
+/*
+ * A socket is asked for by the tuple of what it sends: source is its own end.
+ *
+ * The kernel's own lookups want to know the device a packet came by, as sockets
+ * may be bound to one. Who wants to prove that nobody owns a connection has no
+ * packet and must not miss such a socket: unprivileged processes can bind to
+ * a device, and could otherwise have a flow of somebody else taken for dead.
+ * Hence lt_sock_find() looks for itself and at all of them.
+ */
+
+/**
+ * lt_sock_who() - whom a socket belongs to
+ * @sk: any socket, or NULL; its cookie is told if it has one already
+ *
+ * Return: known if @sk is a full socket.
+ */
+struct lt_who lt_sock_who(const struct sock *sk)
+{
+	struct lt_who who = {};
+
+	if (sk && sk_fullsock(sk)) {
+		who.cookie = atomic64_read(&sk->sk_cookie);
+		who.uid = READ_ONCE(sk->sk_uid);
+		who.known = true;
+	}
+	return who;
+}
+
+/**
+ * lt_sock_cookie() - the number that no other socket ever has
+ * @sk: full socket
+ *
+ * Context: any.
+ * Return: not 0.
+ */
+u64 lt_sock_cookie(struct sock *sk)
+{
+	u64 cookie = atomic64_read(&sk->sk_cookie);
+	u32 parts[2];
+
+	if (likely(cookie))
+		return cookie;
+
+	sock_diag_save_cookie(sk, parts);
+	return atomic64_read(&sk->sk_cookie);
+}
+
+/**
+ * lt_sock_is_local() - is the source of a tuple an address of this host
+ * @net: network namespace
+ * @t: tuple
+ *
+ * Context: RCU read lock.
+ * Return: true if it is.
+ */
+bool lt_sock_is_local(struct net *net, const struct nf_conntrack_tuple *t)
+{
+	if (t->src.l3num == NFPROTO_IPV4)
+		return ipv4_is_loopback(t->src.u3.ip) ||
+		       inet_addr_type(net, t->src.u3.ip) == RTN_LOCAL;
+#if IS_ENABLED(CONFIG_IPV6)
+	return ipv6_addr_loopback(&t->src.u3.in6) ||
+	       ipv6_chk_addr(net, &t->src.u3.in6, NULL, 0);
+#else
+	return false;
+#endif
+}
+
+static u32 lt_sock_hash(const struct net *net,
+			const struct nf_conntrack_tuple *t)
+{
+	u16 port = ntohs(t->src.u.tcp.port);
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (t->src.l3num == NFPROTO_IPV6)
+		return inet6_ehashfn(net, &t->src.u3.in6, port,
+				     &t->dst.u3.in6, t->dst.u.tcp.port);
+#endif
+	return inet_ehashfn(net, t->src.u3.ip, port,
+			    t->dst.u3.ip, t->dst.u.tcp.port);
+}
+
+static bool lt_sock_match(const struct net *net, const struct sock *sk,
+			  const struct nf_conntrack_tuple *t)
+{
+	if (!net_eq(sock_net(sk), net) ||
+	    sk->sk_num != ntohs(t->src.u.tcp.port) ||
+	    sk->sk_dport != t->dst.u.tcp.port)
+		return false;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (t->src.l3num == NFPROTO_IPV6)
+		return sk->sk_family == AF_INET6 &&
+		       ipv6_addr_equal(&sk->sk_v6_rcv_saddr, &t->src.u3.in6) &&
+		       ipv6_addr_equal(&sk->sk_v6_daddr, &t->dst.u3.in6);
+#endif
+	/* Those of AF_INET6 may talk IPv4, and have these fields, too. */
+	return sk->sk_rcv_saddr == t->src.u3.ip && sk->sk_daddr == t->dst.u3.ip;
+}
+
+/**
+ * lt_sock_find() - find the TCP socket of a connection
+ * @net: network namespace
+ * @t: what it sends
+ * @except: a socket that doesn't count, or NULL
+ *
+ * Where several have the same addresses and ports, bound to devices, a live one
+ * is found first.
+ *
+ * Context: RCU read lock; BHs may be on.
+ * Return: a full, request or TIME_WAIT socket, to be released by
+ * sock_gen_put(), or NULL.
+ */
+struct sock *lt_sock_find(struct net *net, const struct nf_conntrack_tuple *t,
+			  const struct sock *except)
+{
+	const struct inet_hashinfo *table = net->ipv4.tcp_death_row.hashinfo;
+	u32 hash = lt_sock_hash(net, t);
+	u32 slot = hash & table->ehash_mask;
+	const struct hlist_nulls_node *node;
+	struct sock *sk, *found = NULL;
+
+again:
+	sk_nulls_for_each_rcu(sk, node, &table->ehash[slot].chain) {
+		if (sk->sk_hash != hash || sk == except ||
+		    !lt_sock_match(net, sk, t))
+			continue;
+		if (found && !lt_sock_is_live(sk))
+			continue;
+		if (unlikely(!refcount_inc_not_zero(&sk->sk_refcnt)))
+			continue;
+		/* It may have become another one's before it was held. */
+		if (unlikely(!lt_sock_match(net, sk, t))) {
+			sock_gen_put(sk);
+			continue;
+		}
+		if (found)
+			sock_gen_put(found);
+		found = sk;
+		if (lt_sock_is_live(sk))
+			return sk;
+	}
+	/* The chain ended in another slot: a socket was moved meanwhile. */
+	if (unlikely(get_nulls_value(node) != slot)) {
+		if (found)
+			sock_gen_put(found);
+		found = NULL;
+		goto again;
+	}
+
+	return found;
+}
+
+/**
+ * lt_sock_listens() - does a local TCP socket listen on a tuple's source
+ * @net: network namespace
+ * @t: what the socket would answer with
+ * @dif: index of the device its peer's packets come by
+ *
+ * Context: RCU read lock.
+ * Return: true if one does.
+ */
+bool lt_sock_listens(struct net *net, const struct nf_conntrack_tuple *t,
+		     int dif)
+{
+	struct inet_hashinfo *table = net->ipv4.tcp_death_row.hashinfo;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (t->src.l3num == NFPROTO_IPV6)
+		return inet6_lookup_listener(net, table, NULL, 0,
+					     &t->dst.u3.in6, t->dst.u.tcp.port,
+					     &t->src.u3.in6,
+					     ntohs(t->src.u.tcp.port), dif, 0);
+#endif
+	return __inet_lookup_listener(net, table, NULL, 0,
+				      t->dst.u3.ip, t->dst.u.tcp.port,
+				      t->src.u3.ip, ntohs(t->src.u.tcp.port),
+				      dif, 0);
+}
+
+/**
+ * lt_sock_takes_syn() - would a socket give way to a new connection
+ * @sk: of the same addresses and ports; request or TIME_WAIT
+ * @skb: packet
+ * @th: its TCP header, a SYN
+ *
+ * As tcp_timewait_state_process() decides: a SYN that is clearly later than all
+ * the old connection sent ends the TIME_WAIT. And a request may be for this
+ * very SYN, sent again after its entry has gone.
+ *
+ * Return: true if it would.
+ */
+bool lt_sock_takes_syn(const struct sock *sk, const struct sk_buff *skb,
+		       const struct tcphdr *th)
+{
+	const struct tcp_timewait_sock *tw = tcp_twsk(sk);
+	struct tcp_options_received opt = {};
+	u32 seq = ntohl(th->seq);
+
+	if (sk->sk_state == TCP_NEW_SYN_RECV)
+		return tcp_rsk(inet_reqsk(sk))->rcv_isn == seq;
+
+	if (sk->sk_state != TCP_TIME_WAIT ||
+	    READ_ONCE(inet_twsk(sk)->tw_substate) != TCP_TIME_WAIT)
+		return false;
+
+	opt.ts_recent_stamp = READ_ONCE(tw->tw_ts_recent_stamp);
+	if (opt.ts_recent_stamp) {
+		/* Options that can't be read don't speak against it. */
+		if (skb_transport_offset(skb) + th->doff * 4 > skb_headlen(skb))
+			return true;
+		tcp_parse_options(sock_net(sk), skb, &opt, 0, NULL);
+		opt.ts_recent = READ_ONCE(tw->tw_ts_recent);
+		opt.ts_recent_stamp = READ_ONCE(tw->tw_ts_recent_stamp);
+		if (opt.saw_tstamp && tcp_paws_reject(&opt, 0))
+			return false;
+	}
+
+	return after(seq, READ_ONCE(tw->tw_rcv_nxt)) ||
+	       (opt.saw_tstamp && (s32)(opt.ts_recent - opt.rcv_tsval) < 0);
+}
+
+/**
+ * lt_sock_reap() - remove a TIME_WAIT socket that guards nothing
+ * @sk: in TIME_WAIT; the reference is consumed
+ *
+ * Context: any but hard interrupts, without locks of the socket tables.
+ */
+void lt_sock_reap(struct sock *sk)
+{
+	local_bh_disable();
+	inet_twsk_deschedule_put(inet_twsk(sk));
+	local_bh_enable();
+}
+
+/**
+ * lt_sock_udp_receives() - would a local UDP socket receive from a peer
+ * @net: network namespace
+ * @t: what the socket would answer with
+ * @dif: index of the device the peer's packets come by
+ *
+ * Context: RCU read lock.
+ * Return: true if one would.
+ */
+bool lt_sock_udp_receives(struct net *net, const struct nf_conntrack_tuple *t,
+			  int dif)
+{
+	struct sock *sk;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (t->src.l3num == NFPROTO_IPV6)
+		sk = udp6_lib_lookup(net, &t->dst.u3.in6, t->dst.u.udp.port,
+				     &t->src.u3.in6, t->src.u.udp.port, dif);
+	else
+#endif
+		sk = udp4_lib_lookup(net, t->dst.u3.ip, t->dst.u.udp.port,
+				     t->src.u3.ip, t->src.u.udp.port, dif);
+	if (sk)
+		sock_put(sk);
+
+	return sk;
+}
+
+/* Under the slot's lock none escapes by being moved. */
+static bool lt_sock_udp_any(struct net *net, u16 port,
+			    bool (*match)(const struct sock *sk, const void *arg),
+			    const void *arg)
+{
+	struct udp_hslot *slot;
+	struct sock *sk;
+	bool any = false;
+
+	slot = udp_hashslot(lt_compat_udp_table(net), net, port);
+
+	spin_lock_bh(&slot->lock);
+	sk_for_each(sk, &slot->head) {
+		if (net_eq(sock_net(sk), net) &&
+		    udp_sk(sk)->udp_port_hash == port && match(sk, arg)) {
+			any = true;
+			break;
+		}
+	}
+	spin_unlock_bh(&slot->lock);
+
+	return any;
+}
+
+static bool lt_sock_has_cookie(const struct sock *sk, const void *cookie)
+{
+	return atomic64_read(&sk->sk_cookie) == *(const u64 *)cookie;
+}
+
+/**
+ * lt_sock_udp_has() - does a UDP socket still have its port
+ * @net: network namespace
+ * @port: in host byte order
+ * @cookie: of the socket
+ *
+ * Context: any but hard interrupts.
+ * Return: false if the socket is gone or has another port.
+ */
+bool lt_sock_udp_has(struct net *net, u16 port, u64 cookie)
+{
+	return lt_sock_udp_any(net, port, lt_sock_has_cookie, &cookie);
+}
+
+/**
+ * struct lt_sock_sharer - whose fellows are looked for
+ * @sk: the socket
+ * @t: what it sends
+ */
+struct lt_sock_sharer {
+	const struct sock *sk;
+	const struct nf_conntrack_tuple *t;
+};
+
+/* Could this one send the same? */
+static bool lt_sock_shares(const struct sock *sk, const void *arg)
+{
+	const struct lt_sock_sharer *s = arg;
+
+	if (sk == s->sk)
+		return false;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (s->t->src.l3num == NFPROTO_IPV6)
+		return sk->sk_family == AF_INET6 &&
+		       (ipv6_addr_any(&sk->sk_v6_rcv_saddr) ||
+			ipv6_addr_equal(&sk->sk_v6_rcv_saddr, &s->t->src.u3.in6));
+	if (sk->sk_family == AF_INET6 && sk->sk_ipv6only)
+		return false;
+#endif
+	return !sk->sk_rcv_saddr || sk->sk_rcv_saddr == s->t->src.u3.ip;
+}
+
+/**
+ * lt_sock_udp_is_alone() - is a UDP socket the only one that can send a flow
+ * @sk: socket
+ * @t: what it sends
+ *
+ * SO_REUSEPORT, SO_REUSEADDR and devices let several sockets have one port.
+ *
+ * Context: any but hard interrupts.
+ * Return: false if there is another.
+ */
+bool lt_sock_udp_is_alone(const struct sock *sk,
+			  const struct nf_conntrack_tuple *t)
+{
+	const struct lt_sock_sharer sharer = { .sk = sk, .t = t };
+
+	return !lt_sock_udp_any(sock_net(sk), ntohs(t->src.u.udp.port),
+				lt_sock_shares, &sharer);
+}
+
+/**
+ * lt_ends_find() - find the local TCP sockets of both ends of a flow
+ * @ends: where to; to be released by lt_ends_reap() or lt_ends_put()
+ * @ct: entry
+ * @except: a socket that doesn't count, or NULL
+ *
+ * Context: RCU read lock.
+ */
+void lt_ends_find(struct lt_ends *ends, const struct nf_conn *ct,
+		  const struct sock *except)
+{
+	struct net *net = nf_ct_net(ct);
+	unsigned int dir;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
+		ends->sk[dir] = lt_sock_find(net, lt_ct_tuple(ct, dir), except);
+}
+
+/**
+ * lt_ends_live() - is any of them live
+ * @ends: both ends
+ */
+bool lt_ends_live(const struct lt_ends *ends)
+{
+	return lt_sock_is_live(ends->sk[IP_CT_DIR_ORIGINAL]) ||
+	       lt_sock_is_live(ends->sk[IP_CT_DIR_REPLY]);
+}
+
+/**
+ * lt_ends_reap() - remove those that are in TIME_WAIT, release the others
+ * @ends: both ends
+ *
+ * Return: how many were removed.
+ */
+unsigned int lt_ends_reap(struct lt_ends *ends)
+{
+	unsigned int dir, reaped = 0;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		struct sock *sk = ends->sk[dir];
+
+		if (!sk || lt_sock_is_live(sk))
+			continue;
+		lt_sock_reap(sk);
+		ends->sk[dir] = NULL;
+		reaped++;
+	}
+	lt_ends_put(ends);
+
+	return reaped;
+}
+
+/**
+ * lt_ends_put() - release them
+ * @ends: both ends
+ */
+void lt_ends_put(struct lt_ends *ends)
+{
+	unsigned int dir;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
+		if (ends->sk[dir])
+			sock_gen_put(ends->sk[dir]);
+}

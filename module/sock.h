@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LT_SOCK_H
+#define _LT_SOCK_H
+
+#include <net/inet_timewait_sock.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/sock.h>
+
+/**
+ * struct lt_who - whom a flow belongs to, for those who read about it
+ * @cookie: of the socket; 0 if it has none
+ * @uid: its user
+ * @known: the rest is valid
+ */
+struct lt_who {
+	u64 cookie;
+	kuid_t uid;
+	bool known;
+};
+
+/**
+ * struct lt_ends - the local TCP sockets of a flow, full, TIME_WAIT or request
+ * @sk: by the direction they send; referenced, NULL where there is none
+ */
+struct lt_ends {
+	struct sock *sk[IP_CT_DIR_MAX];
+};
+
+/**
+ * lt_sock_is_live() - is there a connection, or one in the making
+ * @sk: from the socket ledger, or NULL
+ *
+ * Return: false for none and for TIME_WAIT, with either substate: such a socket
+ * has no owner.
+ */
+static inline bool lt_sock_is_live(const struct sock *sk)
+{
+	return sk && sk->sk_state != TCP_TIME_WAIT;
+}
+
+struct lt_who lt_sock_who(const struct sock *sk);
+u64 lt_sock_cookie(struct sock *sk);
+bool lt_sock_is_local(struct net *net, const struct nf_conntrack_tuple *t);
+
+struct sock *lt_sock_find(struct net *net, const struct nf_conntrack_tuple *t,
+			  const struct sock *except);
+bool lt_sock_listens(struct net *net, const struct nf_conntrack_tuple *t,
+		     int dif);
+bool lt_sock_takes_syn(const struct sock *sk, const struct sk_buff *skb,
+		       const struct tcphdr *th);
+void lt_sock_reap(struct sock *sk);
+
+bool lt_sock_udp_receives(struct net *net, const struct nf_conntrack_tuple *t,
+			  int dif);
+bool lt_sock_udp_has(struct net *net, u16 port, u64 cookie);
+bool lt_sock_udp_is_alone(const struct sock *sk,
+			  const struct nf_conntrack_tuple *t);
+
+void lt_ends_find(struct lt_ends *ends, const struct nf_conn *ct,
+		  const struct sock *except);
+bool lt_ends_live(const struct lt_ends *ends);
+unsigned int lt_ends_reap(struct lt_ends *ends);
+void lt_ends_put(struct lt_ends *ends);
+
+#endif /* _LT_SOCK_H */

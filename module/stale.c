@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Feature stale: a new socket is not matched to the entry of an earlier one. */
+
+#include <linux/netfilter.h>
+#include <linux/tcp.h>
+#include <net/inet_connection_sock.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "ct.h"
+#include "event.h"
+#include "linger.h"
+#include "netns.h"
+#include "owner.h"
+#include "sock.h"
+#include "stale.h"
+
+/*
+ * conntrack takes a packet for a part of the flow whose addresses and ports it
+ * has, and guesses from flags whether that has ended. If the socket that the
+ * entry was made for is gone without a packet that conntrack saw, a new socket
+ * with the same port inherits its NAT: it lands where the old one was sent.
+ *
+ * A TCP socket that sends its first SYN owns its addresses and ports from now
+ * on, says the socket ledger. Whatever entry there is belongs to the past. A UDP
+ * socket proves less, see owner.c.
+ */
+
+static void lt_stale_report(struct net *net, const struct nf_conn *ct,
+			    const struct nf_conntrack_tuple *flow,
+			    const struct sock *sk, struct lt_who old,
+			    enum nf_looptrack_decision decision)
+{
+	const struct lt_event ev = {
+		.feature = NF_LOOPTRACK_FEATURE_STALE,
+		.decision = decision,
+		.zone = nf_ct_zone(ct)->id,
+		.flow = *flow,
+		.holder = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
+		.owner = lt_sock_who(sk),
+		.holder_owner = old,
+	};
+
+	lt_event_send(net, &ev);
+}
+
+/* Never one that is sent again: its entry may be its own by now. Both counts
+ * are raised before the packet leaves.
+ */
+static bool lt_stale_is_first_syn(const struct sock *sk,
+				  const struct sk_buff *skb)
+{
+	const struct tcphdr *th = tcp_hdr(skb);
+
+	return th->syn && !th->ack && !inet_csk(sk)->icsk_retransmits &&
+	       !tcp_sk(sk)->total_retrans;
+}
+
+/* The ways out: the flow isn't conntrack's, or it passes for the second time
+ * (VRF). Return: the zone it will be looked for in, or NULL.
+ */
+static const struct nf_conntrack_zone *
+lt_stale_zone(const struct sk_buff *skb, struct nf_conntrack_zone *buf)
+{
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *tmpl = nf_ct_get(skb, &ctinfo);
+
+	if (ctinfo == IP_CT_UNTRACKED || (tmpl && !nf_ct_is_template(tmpl)))
+		return NULL;
+
+	return nf_ct_zone_tmpl(tmpl, skb, buf);
+}
+
+/*
+ * Does the entry a new socket's SYN would match belong to the past?
+ *
+ * There can be two sockets of the same addresses and ports if they are bound to
+ * devices. If the other one lives, the entry is left alone: no process may take
+ * away the flow of another.
+ *
+ * A SYN that matches the reply direction crosses one of the peer's in a
+ * simultaneous open as long as the entry is new. Later it is that of a socket
+ * that takes the place of the one the peer was connected to; unless the peer is
+ * a live socket of this host.
+ */
+static bool lt_stale_is_past(const struct nf_conn *ct,
+			     enum ip_conntrack_dir dir, const struct sock *sk)
+{
+	u8 state = READ_ONCE(ct->proto.tcp.state);
+	struct lt_ends ends;
+	bool past;
+
+	/* Forwarded by a flowtable: not local. */
+	if (test_bit(IPS_OFFLOAD_BIT, &ct->status))
+		return false;
+
+	if (dir == IP_CT_DIR_REPLY && (state == TCP_CONNTRACK_SYN_SENT ||
+				       state == TCP_CONNTRACK_SYN_SENT2))
+		return false;
+
+	lt_ends_find(&ends, ct, sk);
+	past = !lt_sock_is_live(ends.sk[dir]) &&
+	       (dir == IP_CT_DIR_ORIGINAL || !lt_sock_is_live(ends.sk[!dir]));
+	lt_ends_put(&ends);
+
+	return past;
+}
+
+/**
+ * lt_stale_check_syn() - evict what a new connection must not be matched to
+ * @ln: the module's part of the network namespace
+ * @skb: packet of a socket in SYN_SENT, before conntrack sees it
+ * @state: of the hook, LOCAL_OUT
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ */
+void lt_stale_check_syn(struct lt_net *ln, const struct sk_buff *skb,
+			const struct nf_hook_state *state)
+{
+	const struct nf_conntrack_zone *zone;
+	const struct sock *sk = state->sk;
+	struct nf_conntrack_tuple tuple;
+	struct nf_conntrack_zone buf;
+	enum ip_conntrack_dir dir;
+	bool enforce = READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_STALE]) ==
+		       NF_LOOPTRACK_MODE_ENFORCE;
+	struct nf_conn *ct;
+
+	zone = lt_stale_zone(skb, &buf);
+	if (!zone || sk->sk_protocol != IPPROTO_TCP ||
+	    !nf_ct_get_tuplepr(skb, skb_network_offset(skb), state->pf,
+			       state->net, &tuple))
+		return;
+
+	/* A packet around it, a tunnel's or IPsec's, is not the socket's. */
+	if (tuple.dst.protonum != IPPROTO_TCP ||
+	    tuple.src.u.tcp.port != inet_sk(sk)->inet_sport ||
+	    !lt_stale_is_first_syn(sk, skb))
+		return;
+
+	ct = lt_ct_find(state->net, zone, &tuple, &dir);
+	if (likely(!ct))
+		return;
+
+	if (lt_stale_is_past(ct, dir, sk)) {
+		struct lt_who unknown = {};
+
+		lt_stats_inc(&ln->stats, STALE_SEEN);
+		if (enforce) {
+			lt_ct_evict(ct);
+			lt_stats_inc(&ln->stats, STALE_EVICTED);
+		}
+		lt_stale_report(state->net, ct, &tuple, sk, unknown,
+				enforce ? NF_LOOPTRACK_DECISION_EVICTED :
+					  NF_LOOPTRACK_DECISION_OBSERVED);
+	}
+	nf_ct_put(ct);
+}
+
+/* The UDP socket that a packet comes from, if it is sent in its own name. */
+static struct sock *lt_stale_udp_sender(const struct nf_conn *ct,
+					const struct nf_hook_state *state)
+{
+	struct sock *sk = state->sk;
+
+	if (!sk || !sk_fullsock(sk) || sk->sk_protocol != IPPROTO_UDP ||
+	    sk->sk_type != SOCK_DGRAM ||
+	    inet_sk(sk)->inet_sport !=
+	    lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u.udp.port)
+		return NULL;
+
+	return sk;
+}
+
+/* A socket sends on a flow that another one opened. Return: true if that is
+ * gone, and was the only one that could send on it.
+ */
+static bool lt_stale_is_past_udp(struct lt_net *ln, struct lt_owner *owner)
+{
+	if (test_bit(LT_OWNER_SHARED, &owner->flags))
+		return false;
+
+	if (lt_owner_is_alive(ln->net, owner)) {
+		if (!test_and_set_bit(LT_OWNER_SHARED, &owner->flags))
+			lt_stats_inc(&ln->stats, STALE_SHARED);
+		return false;
+	}
+
+	return true;
+}
+
+static noinline unsigned int
+lt_stale_evict_udp(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
+		   const struct nf_hook_state *state, struct lt_owner *owner)
+{
+	const struct nf_conntrack_tuple flow =
+		*lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+	const struct lt_who old = owner->who;
+	unsigned int verdict = NF_ACCEPT;
+
+	if (READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_STALE]) !=
+	    NF_LOOPTRACK_MODE_ENFORCE) {
+		/* Once for each, not with each packet. */
+		if (test_and_set_bit(LT_OWNER_STALE_TOLD, &owner->flags))
+			return NF_ACCEPT;
+		lt_stats_inc(&ln->stats, STALE_SEEN);
+		lt_stale_report(state->net, ct, &flow, state->sk, old,
+				NF_LOOPTRACK_DECISION_OBSERVED);
+		return NF_ACCEPT;
+	}
+
+	/* For those who read about it; the packet may let go of it. */
+	nf_conntrack_get(&ct->ct_general);
+	if (!lt_ct_restart(skb, ct, state, &verdict)) {
+		lt_stats_inc(&ln->stats, STALE_SEEN);
+		lt_stats_inc(&ln->stats, STALE_EVICTED);
+		lt_stale_report(state->net, ct, &flow, state->sk, old,
+				NF_LOOPTRACK_DECISION_EVICTED);
+	}
+	nf_ct_put(ct);
+
+	return verdict;
+}
+
+/**
+ * lt_stale_check_udp() - evict an entry whose socket has been replaced
+ * @ln: the module's part of the network namespace
+ * @skb: packet in its flow's original direction, after conntrack has seen it
+ * @ct: its entry: UDP, confirmed
+ * @state: of the hook, LOCAL_OUT
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: a netfilter verdict: conntrack's, if it was asked again.
+ */
+unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
+				struct nf_conn *ct,
+				const struct nf_hook_state *state)
+{
+	struct sock *sk = lt_stale_udp_sender(ct, state);
+	struct lt_owner *owner;
+
+	if (!sk)
+		return NF_ACCEPT;
+
+	owner = lt_owner_find(&ln->owners, ct);
+	if (!owner || owner->who.cookie == atomic64_read(&sk->sk_cookie) ||
+	    !lt_stale_is_past_udp(ln, owner))
+		return NF_ACCEPT;
+
+	return lt_stale_evict_udp(ln, skb, ct, state, owner);
+}
+
+/**
+ * lt_stale_note_owner() - remember the socket that opens a UDP flow
+ * @ln: the module's part of the network namespace
+ * @ct: the flow's entry, unconfirmed, after NAT
+ * @state: of the hook, POST_ROUTING, that its first packet is in
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ */
+void lt_stale_note_owner(struct lt_net *ln, const struct nf_conn *ct,
+			 const struct nf_hook_state *state)
+{
+	bool nat = READ_ONCE(ct->status) & IPS_NAT_MASK;
+	bool loopback = state->out->flags & IFF_LOOPBACK;
+	struct lt_owner *owner;
+	struct sock *sk;
+
+	if (!nat && !loopback)
+		return;
+
+	sk = lt_stale_udp_sender(ct, state);
+	if (!sk)
+		return;
+
+	owner = lt_owner_note(&ln->owners, ct, sk, loopback);
+	if (!owner)
+		return;
+
+	if (nat) {
+		lt_netns_want_owners(ln);
+		if (test_bit(LT_OWNER_SHARED, &owner->flags))
+			lt_stats_inc(&ln->stats, STALE_SHARED);
+	}
+	lt_linger_watch(ln);
+}
