@@ -118,7 +118,7 @@ lt_clash_repick(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 		ev->picks++;
 
 		if (verdict != NF_ACCEPT) {
-			lt_netns_want_notes(ln);
+			lt_netns_want(ln, LT_HOOK_NOTE);
 			return lt_clash_end(ln, net, ev,
 					    NF_LOOPTRACK_DECISION_REFUSED,
 					    verdict);

@@ -2,6 +2,8 @@
 /* The conntrack ledger: who holds a tuple, and how a new entry gets in. */
 
 #include <linux/jhash.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
 #include <linux/spinlock.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_helper.h>
@@ -286,6 +288,36 @@ bool lt_ct_is_loopback(const struct nf_conn *ct)
 
 	return lt_sock_is_local(net, lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)) &&
 	       lt_sock_is_local(net, lt_ct_tuple(ct, IP_CT_DIR_REPLY));
+}
+
+/**
+ * lt_ct_is_on() - does conntrack look at packets where we do
+ * @state: of a hook that conntrack has one at, LOCAL_OUT or PRE_ROUTING
+ *
+ * For packets without an entry: most often there is no conntrack at all.
+ *
+ * Context: in a hook.
+ * Return: false if it doesn't, in this namespace and family.
+ */
+bool lt_ct_is_on(const struct nf_hook_state *state)
+{
+	struct nf_hook_entries __rcu *const *list;
+	struct nf_hook_ops *const *ops;
+	const struct nf_hook_entries *e;
+	unsigned int i;
+
+	list = state->pf == NFPROTO_IPV6 ? state->net->nf.hooks_ipv6 :
+					   state->net->nf.hooks_ipv4;
+	e = rcu_dereference(list[state->hook]);
+	if (!e)
+		return false;
+
+	ops = nf_hook_entries_get_hook_ops(e);
+	for (i = 0; i < e->num_hook_entries; i++)
+		if (ops[i]->priority == NF_IP_PRI_CONNTRACK)
+			return true;
+
+	return false;
 }
 
 /**

@@ -6,6 +6,7 @@
 #include <linux/netfilter_ipv4.h>
 #include <net/tcp_states.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
 
 #include "clash.h"
@@ -66,6 +67,9 @@ static noinline unsigned int lt_hook_commit_new(struct sk_buff *skb,
 	    lt_hook_is_vrf_pass(state))
 		return NF_ACCEPT;
 
+	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID)
+		lt_netns_want(ln, LT_HOOK_ZONE);
+
 	verdict = lt_ports_settle(ln, skb, ct, state);
 	if (verdict != NF_ACCEPT)
 		return verdict;
@@ -113,12 +117,36 @@ static unsigned int lt_hook_commit_in(void *priv, struct sk_buff *skb,
 	return lt_hook_commit_in_new(skb, state);
 }
 
-/* Runs just before conntrack looks for the packet's entry. */
+/* A packet of a socket that opens a connection: of TCP, DCCP or whoever has a
+ * state of this number. Its entry is of interest, or that it has none.
+ */
+static bool lt_hook_is_opening(const struct nf_hook_state *state)
+{
+	return state->sk && state->sk->sk_state == TCP_SYN_SENT;
+}
+
+static noinline unsigned int lt_hook_syn_sent(struct sk_buff *skb,
+					      const struct nf_hook_state *state)
+{
+	return lt_stale_check_syn(lt_net(state->net), skb, state);
+}
+
+/* Runs just after conntrack has looked for the packet's entry. */
 static unsigned int lt_hook_syn(void *priv, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
-	if (unlikely(state->sk && state->sk->sk_state == TCP_SYN_SENT))
-		lt_stale_check_syn(lt_net(state->net), skb, state);
+	if (likely(!lt_hook_is_opening(state)))
+		return NF_ACCEPT;
+
+	return lt_hook_syn_sent(skb, state);
+}
+
+/* Runs just before, where zones are in use. */
+static unsigned int lt_hook_zone(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	if (unlikely(lt_hook_is_opening(state)) && skb_nfct(skb))
+		lt_stale_check_zoned_syn(lt_net(state->net), skb, state);
 
 	return NF_ACCEPT;
 }
@@ -136,7 +164,7 @@ static noinline unsigned int lt_hook_udp_nat(struct sk_buff *skb,
 	return lt_stale_check_udp(lt_net(state->net), skb, ct, state);
 }
 
-/* Runs just after. */
+/* Runs just after conntrack, where local UDP flows meet NAT. */
 static unsigned int lt_hook_udp(void *priv, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
@@ -165,7 +193,11 @@ static const struct nf_hook_ops lt_hook_note_ops[] = {
 };
 
 static const struct nf_hook_ops lt_hook_syn_ops[] = {
-	LT_HOOK(lt_hook_syn, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK - 1),
+	LT_HOOK(lt_hook_syn, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1),
+};
+
+static const struct nf_hook_ops lt_hook_zone_ops[] = {
+	LT_HOOK(lt_hook_zone, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK - 1),
 };
 
 static const struct nf_hook_ops lt_hook_udp_ops[] = {
@@ -179,6 +211,7 @@ static const struct {
 	[LT_HOOK_COMMIT] = { lt_hook_commit_ops, ARRAY_SIZE(lt_hook_commit_ops) },
 	[LT_HOOK_NOTE] = { lt_hook_note_ops, ARRAY_SIZE(lt_hook_note_ops) },
 	[LT_HOOK_SYN] = { lt_hook_syn_ops, ARRAY_SIZE(lt_hook_syn_ops) },
+	[LT_HOOK_ZONE] = { lt_hook_zone_ops, ARRAY_SIZE(lt_hook_zone_ops) },
 	[LT_HOOK_UDP] = { lt_hook_udp_ops, ARRAY_SIZE(lt_hook_udp_ops) },
 };
 

@@ -8,7 +8,8 @@ struct net;
  * enum lt_hook - what a set of hooks is for
  * @LT_HOOK_COMMIT: to commit new flows, before conntrack does
  * @LT_HOOK_NOTE: to note marks of new flows, before NAT's rules run
- * @LT_HOOK_SYN: to look at local SYNs, before conntrack does
+ * @LT_HOOK_SYN: to look at local SYNs, after conntrack has
+ * @LT_HOOK_ZONE: to look at local SYNs with a template, before conntrack does
  * @LT_HOOK_UDP: to look at local UDP packets, after conntrack has
  * @LT_HOOK_COUNT: how many
  */
@@ -16,6 +17,7 @@ enum lt_hook {
 	LT_HOOK_COMMIT,
 	LT_HOOK_NOTE,
 	LT_HOOK_SYN,
+	LT_HOOK_ZONE,
 	LT_HOOK_UDP,
 	LT_HOOK_COUNT
 };

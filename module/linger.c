@@ -99,7 +99,8 @@ static void lt_linger_tcp(struct lt_net *ln, struct nf_conn *ct,
 	unsigned int reaped;
 
 	lt_ends_find(&ends, ct, sk);
-	if (lt_ends_live(&ends) || !lt_ct_is_loopback(ct) ||
+	if (lt_ends_live(&ends) ||
+	    (!sk->sk_rx_dst_ifindex && !lt_ct_is_loopback(ct)) ||
 	    !lt_linger_evict(ln, ct, lt_sock_who(sk))) {
 		lt_ends_put(&ends);
 		return;
@@ -141,6 +142,18 @@ static bool lt_linger_tuple(struct nf_conntrack_tuple *t, const struct sock *sk)
 	return true;
 }
 
+/* Can this have been the last socket of a loopback flow? What came to it came by
+ * lo, if anything did; and the peer was not waiting for an answer to its FIN,
+ * as it is when this socket goes from FIN_WAIT2 to TIME_WAIT.
+ */
+static bool lt_linger_may_be_last(const struct sock *sk, int oldstate)
+{
+	if (sk->sk_rx_dst_ifindex && sk->sk_rx_dst_ifindex != LOOPBACK_IFINDEX)
+		return false;
+
+	return oldstate != TCP_FIN_WAIT2 || !sock_flag(sk, SOCK_DONE);
+}
+
 /* Half of the calls come in process context with the socket owned, half in
  * softirq with its lock held.
  */
@@ -153,7 +166,8 @@ static void lt_linger_state(void *data, const struct sock *sk,
 
 	/* The kernel's own sockets may outlive what we know of their namespace. */
 	if (newstate != TCP_CLOSE || oldstate == TCP_LISTEN ||
-	    sk->sk_protocol != IPPROTO_TCP || !sk->sk_net_refcnt)
+	    sk->sk_protocol != IPPROTO_TCP || !sk->sk_net_refcnt ||
+	    !lt_linger_may_be_last(sk, oldstate))
 		return;
 
 	ln = lt_net(sock_net(sk));

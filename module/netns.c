@@ -125,13 +125,14 @@ static unsigned long lt_netns_hooks(const u8 *mode)
 	if (clash || ports)
 		hooks |= BIT(LT_HOOK_NOTE);
 	if (stale)
-		hooks |= BIT(LT_HOOK_SYN) | BIT(LT_HOOK_UDP);
+		hooks |= BIT(LT_HOOK_SYN) | BIT(LT_HOOK_ZONE) | BIT(LT_HOOK_UDP);
 
 	return hooks;
 }
 
 /* Those are registered only where asked for. */
-#define LT_NETNS_ON_DEMAND	(BIT(LT_HOOK_NOTE) | BIT(LT_HOOK_UDP))
+#define LT_NETNS_ON_DEMAND \
+	(BIT(LT_HOOK_NOTE) | BIT(LT_HOOK_ZONE) | BIT(LT_HOOK_UDP))
 
 static void lt_netns_unhook(struct lt_net *ln, unsigned long hooks)
 {
@@ -242,15 +243,19 @@ out:
 	return err;
 }
 
-/* Should it fail, the next one who wants them asks again. */
 static void lt_netns_hook_asked(struct work_struct *work)
 {
 	struct lt_net *ln = container_of(work, struct lt_net, hook_work);
 	unsigned long hooks;
+	unsigned int i;
 
 	mutex_lock(&ln->lock);
 	hooks = READ_ONCE(ln->asked) & lt_netns_hooks(ln->mode) & ~ln->hooked;
-	if (hooks && !lt_netns_hook(ln, hooks) && hooks & BIT(LT_HOOK_NOTE)) {
+	if (lt_netns_hook(ln, hooks)) {
+		/* The next one who wants them asks again. */
+		for_each_set_bit(i, &hooks, LT_HOOK_COUNT)
+			clear_bit(i, &ln->asked);
+	} else if (hooks & BIT(LT_HOOK_NOTE)) {
 		/* Let those pass that have met NAT without being noted. */
 		synchronize_rcu();
 		WRITE_ONCE(ln->noting, true);
@@ -258,41 +263,21 @@ static void lt_netns_hook_asked(struct work_struct *work)
 	mutex_unlock(&ln->lock);
 }
 
-static void lt_netns_ask(struct lt_net *ln, enum lt_hook which)
-{
-	/* Asking twice does no harm, and forgetting to would. */
-	set_bit(which, &ln->asked);
-	schedule_work(&ln->hook_work);
-}
-
 /**
- * lt_netns_want_notes() - have the marks of new flows noted from now on
+ * lt_netns_want() - have a set of hooks registered that is there on demand
  * @ln: the module's part of the network namespace
+ * @which: LT_HOOK_NOTE, for rules that change what they match; LT_HOOK_ZONE, for
+ *	conntrack zones; LT_HOOK_UDP, for local UDP flows that meet NAT
  *
- * For namespaces whose NAT rules change what they match: another hook that
- * each packet passes is not for all the others to pay. It stays until there
- * is no more use for it.
+ * Another hook that each packet passes is not for all the others to pay. It
+ * stays until there is no more use for it.
  *
  * Context: in a hook; doesn't sleep. It takes a moment to come true.
  */
-void lt_netns_want_notes(struct lt_net *ln)
+void lt_netns_want(struct lt_net *ln, enum lt_hook which)
 {
-	if (!READ_ONCE(ln->noting))
-		lt_netns_ask(ln, LT_HOOK_NOTE);
-}
-
-/**
- * lt_netns_want_owners() - have UDP packets checked for their owner
- * @ln: the module's part of the network namespace
- *
- * For namespaces where local UDP flows meet NAT, likewise.
- *
- * Context: in a hook; doesn't sleep. It takes a moment to come true.
- */
-void lt_netns_want_owners(struct lt_net *ln)
-{
-	if (!test_bit(LT_HOOK_UDP, &ln->asked))
-		lt_netns_ask(ln, LT_HOOK_UDP);
+	if (!test_bit(which, &ln->asked) && !test_and_set_bit(which, &ln->asked))
+		schedule_work(&ln->hook_work);
 }
 
 static bool lt_netns_defaults_apply(const struct net *net)

@@ -6,6 +6,7 @@
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
+#include "hook.h"
 #include "owner.h"
 #include "stats.h"
 
@@ -21,7 +22,8 @@ struct netlink_ext_ack;
  *	hooks without it: a packet may see a mode of a moment ago.
  * @hooked: bit for each enum lt_hook that is registered here. Under @lock.
  * @asked: bit for each enum lt_hook that a packet showed the use of. Set by
- *	hooks, cleared under @lock when there is none any more.
+ *	hooks, cleared under @lock when there is none any more, or when it
+ *	could not be registered.
  * @noting: marks of new flows are noted. Written under @lock, read by hooks
  *	without it.
  * @lingering: lt_linger_start() was called for this namespace. Under @lock.
@@ -59,8 +61,7 @@ struct lt_net *lt_net(const struct net *net);
 u8 lt_feature_default(unsigned int feature);
 bool lt_feature_supported(unsigned int feature);
 enum nf_looptrack_netns lt_netns_default(void);
-void lt_netns_want_notes(struct lt_net *ln);
-void lt_netns_want_owners(struct lt_net *ln);
+void lt_netns_want(struct lt_net *ln, enum lt_hook which);
 int lt_netns_set_modes(struct net *net, const struct lt_modes *modes);
 
 int lt_netns_init(void);

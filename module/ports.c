@@ -163,7 +163,7 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 	ev.picks++;
 	err = lt_nat_repick(skb, ct, state, READ_ONCE(ln->noting), &verdict);
 	if (err == -ESTALE) {
-		lt_netns_want_notes(ln);
+		lt_netns_want(ln, LT_HOOK_NOTE);
 		lt_nat_bind(skb, ct, state, &first);
 	}
 	if (verdict != NF_ACCEPT)
@@ -225,17 +225,21 @@ static bool lt_ports_client_is_held(struct net *net, const struct nf_conn *ct,
 				    const struct nf_hook_state *state,
 				    struct lt_who *who)
 {
-	const struct sock *own = state->sk;
+	__be16 port = lt_ct_tuple(ct, IP_CT_DIR_REPLY)->dst.u.all;
 	int dif = state->out ? state->out->ifindex : 0;
+	const struct sock *own = state->sk;
 	struct nf_conntrack_tuple sent;
 	struct sock *sk;
 	bool held;
+
+	if (likely(lt_sock_port_is_unused(net, nf_ct_protonum(ct), ntohs(port))))
+		return false;
 
 	if (!nf_ct_invert_tuple(&sent, lt_ct_tuple(ct, IP_CT_DIR_REPLY)))
 		return false;
 
 	/* Its own, and shared with whom it may be. */
-	if (own && sk_fullsock(own) && inet_sk(own)->inet_sport == sent.src.u.all)
+	if (own && sk_fullsock(own) && inet_sk(own)->inet_sport == port)
 		return false;
 
 	if (nf_ct_protonum(ct) == IPPROTO_UDP) {
@@ -335,7 +339,7 @@ static bool lt_ports_repick(struct lt_net *ln, struct sk_buff *skb,
 
 		last = *reply;
 		if (lt_nat_repick(skb, ct, state, READ_ONCE(ln->noting), verdict)) {
-			lt_netns_want_notes(ln);
+			lt_netns_want(ln, LT_HOOK_NOTE);
 			return false;
 		}
 		ev->picks++;

@@ -44,31 +44,29 @@ static void lt_stale_report(struct net *net, const struct nf_conn *ct,
 	lt_event_send(net, &ev);
 }
 
-/* Never one that is sent again: its entry may be its own by now. Both counts
- * are raised before the packet leaves.
+/* Is the packet what a socket opens its connection with? Not one around it, a
+ * tunnel's or IPsec's; and never one that is sent again, whose entry may be its
+ * own by now: both counts are raised before the packet leaves.
  */
 static bool lt_stale_is_first_syn(const struct sock *sk,
-				  const struct sk_buff *skb)
+				  const struct sk_buff *skb,
+				  const struct nf_conntrack_tuple *flow)
 {
 	const struct tcphdr *th = tcp_hdr(skb);
 
-	return th->syn && !th->ack && !inet_csk(sk)->icsk_retransmits &&
+	return sk->sk_protocol == IPPROTO_TCP &&
+	       flow->dst.protonum == IPPROTO_TCP &&
+	       flow->src.u.tcp.port == inet_sk(sk)->inet_sport &&
+	       th->syn && !th->ack && !inet_csk(sk)->icsk_retransmits &&
 	       !tcp_sk(sk)->total_retrans;
 }
 
-/* The ways out: the flow isn't conntrack's, or it passes for the second time
- * (VRF). Return: the zone it will be looked for in, or NULL.
- */
-static const struct nf_conntrack_zone *
-lt_stale_zone(const struct sk_buff *skb, struct nf_conntrack_zone *buf)
+static bool lt_stale_flow(struct nf_conntrack_tuple *flow,
+			  const struct sk_buff *skb,
+			  const struct nf_hook_state *state)
 {
-	enum ip_conntrack_info ctinfo;
-	const struct nf_conn *tmpl = nf_ct_get(skb, &ctinfo);
-
-	if (ctinfo == IP_CT_UNTRACKED || (tmpl && !nf_ct_is_template(tmpl)))
-		return NULL;
-
-	return nf_ct_zone_tmpl(tmpl, skb, buf);
+	return nf_ct_get_tuplepr(skb, skb_network_offset(skb), state->pf,
+				 state->net, flow);
 }
 
 /*
@@ -106,53 +104,136 @@ static bool lt_stale_is_past(const struct nf_conn *ct,
 	return past;
 }
 
+static bool lt_stale_enforces(const struct lt_net *ln)
+{
+	return READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_STALE]) ==
+	       NF_LOOPTRACK_MODE_ENFORCE;
+}
+
+static void lt_stale_evicted(struct lt_net *ln, const struct nf_conn *ct,
+			     const struct nf_conntrack_tuple *flow,
+			     const struct sock *sk, struct lt_who old)
+{
+	lt_stats_inc(&ln->stats, STALE_SEEN);
+	lt_stats_inc(&ln->stats, STALE_EVICTED);
+	lt_stale_report(ln->net, ct, flow, sk, old,
+			NF_LOOPTRACK_DECISION_EVICTED);
+}
+
+static void lt_stale_observed(struct lt_net *ln, const struct nf_conn *ct,
+			      const struct nf_conntrack_tuple *flow,
+			      const struct sock *sk, struct lt_who old)
+{
+	lt_stats_inc(&ln->stats, STALE_SEEN);
+	lt_stale_report(ln->net, ct, flow, sk, old,
+			NF_LOOPTRACK_DECISION_OBSERVED);
+}
+
+/* The entry that a packet was matched to, or that spoilt it: conntrack calls
+ * invalid what doesn't fit its idea of the connection, and lets go of the entry.
+ * Return: the entry, referenced, and what the packet sends; NULL if there is
+ * none or a new one.
+ */
+static struct nf_conn *lt_stale_entry(const struct sk_buff *skb,
+				      const struct nf_hook_state *state,
+				      struct nf_conntrack_tuple *flow,
+				      enum ip_conntrack_dir *dir)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	if (!ct) {
+		if (ctinfo == IP_CT_UNTRACKED || !lt_ct_is_on(state) ||
+		    !lt_stale_flow(flow, skb, state))
+			return NULL;
+		return lt_ct_find(state->net, &nf_ct_zone_dflt, flow, dir);
+	}
+
+	if (!nf_ct_is_confirmed(ct))
+		return NULL;
+
+	*dir = CTINFO2DIR(ctinfo);
+	*flow = *lt_ct_tuple(ct, *dir);
+	nf_conntrack_get(&ct->ct_general);
+	return ct;
+}
+
 /**
  * lt_stale_check_syn() - evict what a new connection must not be matched to
+ * @ln: the module's part of the network namespace
+ * @skb: packet of a socket in SYN_SENT, after conntrack has seen it
+ * @state: of the hook, LOCAL_OUT
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: a netfilter verdict: conntrack's, if it was asked again.
+ */
+unsigned int lt_stale_check_syn(struct lt_net *ln, struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	const struct lt_who unknown = {};
+	const struct sock *sk = state->sk;
+	unsigned int verdict = NF_ACCEPT;
+	struct nf_conntrack_tuple flow;
+	enum ip_conntrack_dir dir;
+	struct nf_conn *ct;
+
+	ct = lt_stale_entry(skb, state, &flow, &dir);
+	if (likely(!ct))
+		return NF_ACCEPT;
+
+	if (lt_stale_is_first_syn(sk, skb, &flow) &&
+	    lt_stale_is_past(ct, dir, sk)) {
+		if (!lt_stale_enforces(ln))
+			lt_stale_observed(ln, ct, &flow, sk, unknown);
+		else if (!lt_ct_restart(skb, ct, state, &verdict))
+			lt_stale_evicted(ln, ct, &flow, sk, unknown);
+	}
+	nf_ct_put(ct);
+
+	return verdict;
+}
+
+/**
+ * lt_stale_check_zoned_syn() - the same, for what can't be seen afterwards
  * @ln: the module's part of the network namespace
  * @skb: packet of a socket in SYN_SENT, before conntrack sees it
  * @state: of the hook, LOCAL_OUT
  *
+ * A SYN that conntrack finds invalid has lost its entry, and the template that
+ * named its zone, too. Only a match in the reply direction makes it so.
+ *
  * Context: softirq, or process context with a hook's RCU read lock.
  */
-void lt_stale_check_syn(struct lt_net *ln, const struct sk_buff *skb,
-			const struct nf_hook_state *state)
+void lt_stale_check_zoned_syn(struct lt_net *ln, const struct sk_buff *skb,
+			      const struct nf_hook_state *state)
 {
-	const struct nf_conntrack_zone *zone;
+	const struct lt_who unknown = {};
 	const struct sock *sk = state->sk;
-	struct nf_conntrack_tuple tuple;
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *tmpl = nf_ct_get(skb, &ctinfo);
+	const struct nf_conntrack_zone *zone;
+	struct nf_conntrack_tuple flow;
 	struct nf_conntrack_zone buf;
 	enum ip_conntrack_dir dir;
-	bool enforce = READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_STALE]) ==
-		       NF_LOOPTRACK_MODE_ENFORCE;
 	struct nf_conn *ct;
 
-	zone = lt_stale_zone(skb, &buf);
-	if (!zone || sk->sk_protocol != IPPROTO_TCP ||
-	    !nf_ct_get_tuplepr(skb, skb_network_offset(skb), state->pf,
-			       state->net, &tuple))
+	/* VRF: the second time the packet has its entry already. */
+	if (!tmpl || !nf_ct_is_template(tmpl) || !lt_stale_flow(&flow, skb, state))
 		return;
 
-	/* A packet around it, a tunnel's or IPsec's, is not the socket's. */
-	if (tuple.dst.protonum != IPPROTO_TCP ||
-	    tuple.src.u.tcp.port != inet_sk(sk)->inet_sport ||
-	    !lt_stale_is_first_syn(sk, skb))
+	zone = nf_ct_zone_tmpl(tmpl, skb, &buf);
+	ct = lt_ct_find(state->net, zone, &flow, &dir);
+	if (!ct)
 		return;
 
-	ct = lt_ct_find(state->net, zone, &tuple, &dir);
-	if (likely(!ct))
-		return;
-
-	if (lt_stale_is_past(ct, dir, sk)) {
-		struct lt_who unknown = {};
-
-		lt_stats_inc(&ln->stats, STALE_SEEN);
-		if (enforce) {
+	if (dir == IP_CT_DIR_REPLY && lt_stale_is_first_syn(sk, skb, &flow) &&
+	    lt_stale_is_past(ct, dir, sk)) {
+		if (!lt_stale_enforces(ln)) {
+			lt_stale_observed(ln, ct, &flow, sk, unknown);
+		} else {
 			lt_ct_evict(ct);
-			lt_stats_inc(&ln->stats, STALE_EVICTED);
+			lt_stale_evicted(ln, ct, &flow, sk, unknown);
 		}
-		lt_stale_report(state->net, ct, &tuple, sk, unknown,
-				enforce ? NF_LOOPTRACK_DECISION_EVICTED :
-					  NF_LOOPTRACK_DECISION_OBSERVED);
 	}
 	nf_ct_put(ct);
 }
@@ -198,25 +279,17 @@ lt_stale_evict_udp(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 	const struct lt_who old = owner->who;
 	unsigned int verdict = NF_ACCEPT;
 
-	if (READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_STALE]) !=
-	    NF_LOOPTRACK_MODE_ENFORCE) {
+	if (!lt_stale_enforces(ln)) {
 		/* Once for each, not with each packet. */
-		if (test_and_set_bit(LT_OWNER_STALE_TOLD, &owner->flags))
-			return NF_ACCEPT;
-		lt_stats_inc(&ln->stats, STALE_SEEN);
-		lt_stale_report(state->net, ct, &flow, state->sk, old,
-				NF_LOOPTRACK_DECISION_OBSERVED);
+		if (!test_and_set_bit(LT_OWNER_STALE_TOLD, &owner->flags))
+			lt_stale_observed(ln, ct, &flow, state->sk, old);
 		return NF_ACCEPT;
 	}
 
-	/* For those who read about it; the packet may let go of it. */
+	/* For those who read about it; the packet lets go of it. */
 	nf_conntrack_get(&ct->ct_general);
-	if (!lt_ct_restart(skb, ct, state, &verdict)) {
-		lt_stats_inc(&ln->stats, STALE_SEEN);
-		lt_stats_inc(&ln->stats, STALE_EVICTED);
-		lt_stale_report(state->net, ct, &flow, state->sk, old,
-				NF_LOOPTRACK_DECISION_EVICTED);
-	}
+	if (!lt_ct_restart(skb, ct, state, &verdict))
+		lt_stale_evicted(ln, ct, &flow, state->sk, old);
 	nf_ct_put(ct);
 
 	return verdict;
@@ -278,7 +351,7 @@ void lt_stale_note_owner(struct lt_net *ln, const struct nf_conn *ct,
 		return;
 
 	if (nat) {
-		lt_netns_want_owners(ln);
+		lt_netns_want(ln, LT_HOOK_UDP);
 		if (test_bit(LT_OWNER_SHARED, &owner->flags))
 			lt_stats_inc(&ln->stats, STALE_SHARED);
 	}

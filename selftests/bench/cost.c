@@ -6,6 +6,8 @@
  *	udp	a datagram of 64 bytes sent over lo and received, between two
  *		connected sockets which have talked both ways before
  *	tcp	a connection opened, accepted and reset by its client
+ *	loop	a connection to an address that is redirected to this host, opened,
+ *		accepted and closed, first by its client; each from a port of its own
  *	clock	one instruction: tells whether the clock counts them
  *
  * An operation is repeated until the scheduler's tick, RCU and the like have
@@ -154,29 +156,31 @@ static double udp_batch(void)
 	return begin;
 }
 
-static double tcp_batch(void)
+static int listening(const char *host)
 {
-	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	int fd;
+
+	if (server_netns)
+		enter_netns(server_netns);
+	fd = bound(SOCK_STREAM, host, PORT);
+	if (listen(fd, 16))
+		die("listen");
+	enter_netns(netns);
+	return fd;
+}
+
+/* The ports are given: no search for one that is free. */
+static double connections(int listener, unsigned int first, const struct linger *linger)
+{
 	struct sockaddr_in to = address(ip, PORT);
 	static int client[MAX_CONNS];
-	static int listener = -1;
 	unsigned int i;
 	double begin;
 	int fd;
 
-	if (listener < 0) {
-		enter_netns(server_netns);
-		listener = bound(SOCK_STREAM, ip, PORT);
-		if (listen(listener, 16))
-			die("listen");
-		enter_netns(netns);
-	}
-
-	/* Always the same ports: no search for one that is free. */
 	for (i = 0; i < ops; i++) {
-		client[i] = bound(SOCK_STREAM, NULL, FIRST_PORT + i);
-		if (setsockopt(client[i], SOL_SOCKET, SO_LINGER, &reset,
-			       sizeof(reset)))
+		client[i] = bound(SOCK_STREAM, NULL, first + i);
+		if (setsockopt(client[i], SOL_SOCKET, SO_LINGER, linger, sizeof(*linger)))
 			die("setsockopt");
 	}
 
@@ -193,6 +197,31 @@ static double tcp_batch(void)
 	return now_ns() - begin;
 }
 
+static double tcp_batch(void)
+{
+	static const struct linger reset = { .l_onoff = 1 };
+	static int listener = -1;
+
+	if (listener < 0)
+		listener = listening(ip);
+	return connections(listener, FIRST_PORT, &reset);
+}
+
+static double loop_batch(void)
+{
+	static const struct linger none;
+	static unsigned int first = FIRST_PORT;
+	static int listener = -1;
+
+	if (listener < 0)
+		listener = listening(NULL);
+	/* Those of the batch before are in TIME_WAIT. */
+	if (first + ops > 65536)
+		die("not enough ports");
+	first += ops;
+	return connections(listener, first - ops, &none);
+}
+
 static const struct kind {
 	const char *name;
 	double (*batch)(void);
@@ -206,6 +235,7 @@ static const struct kind {
 		.needs_address = true,
 		.needs_server = true,
 	},
+	{ .name = "loop", .batch = loop_batch, .needs_address = true },
 	{ .name = "clock", .batch = clock_batch },
 	{ }
 };
@@ -215,7 +245,7 @@ static const struct kind *kind;
 static void bad_usage(void)
 {
 	fprintf(stderr,
-		"usage: cost [options] udp|tcp|clock [ADDRESS]\n"
+		"usage: cost [options] udp|tcp|loop|clock [ADDRESS]\n"
 		"  -n NETNS   the client's namespace (udp: the server's, too)\n"
 		"  -S NETNS   tcp: the server's namespace\n"
 		"  -b COUNT   batches (5)\n"

@@ -3,8 +3,8 @@
 #
 # What the module costs, in instructions. For a machine with one CPU whose clock
 # counts them: "make bench" starts one. The same traffic is measured without the
-# module and in each mode of clash, in turns; the figure is the median of all
-# batches of all rounds.
+# module and with all its features in each mode, in turns; the figure is the
+# median of all batches of all rounds.
 
 bench=$(dirname "$(readlink -f "$0")")
 lib=$bench/..
@@ -17,15 +17,19 @@ PATH=$bench:$bench/../../build/selftests/bench:$PATH
 # The most it may cost, in percent; "off" may cost nothing that can be measured.
 limit_udp=1.0
 limit_tcp=2.0
+limit_loop=3.0
 limit_off=0.2
 
 modes=(without enforce observe off)
+redirected=203.0.113.1
+features=(clash stale ports linger)
 
-host='' bare=''
+host='' bare='' loop=''
 # what -> its name in the table
 declare -A title=(
 	[udp]='UDP send+receive over lo, NAT rule'
 	[tcp]='TCP connect+close, MASQUERADE'
+	[loop]='TCP connect+close over lo, REDIRECT'
 	[bare]='UDP send+receive over lo, no NAT'
 )
 
@@ -36,14 +40,39 @@ counts_instructions() {
 
 # switch MODE: in all namespaces of the test.
 switch() {
-	local ns
+	local ns feature
 
 	[ ! -d /sys/module/nf_looptrack ] || rmmod nf_looptrack || return
 	[ "$1" != without ] || return 0
 	modprobe nf_looptrack || return
 	for ns in "${namespaces[@]}"; do
-		mode "$ns" clash "$1" || return
+		for feature in "${features[@]}"; do
+			mode "$ns" "$feature" "$1" || return
+		done
 	done
+}
+
+# A namespace without sockets in TIME_WAIT, the last in the list.
+fresh_loop() {
+	if [ -n "$loop" ]; then
+		ip netns del "$loop"
+		unset 'namespaces[-1]'
+	fi
+	new_ns loop
+	ip -n "$loop" -batch - <<-EOT || return
+		link add out type dummy
+		addr add 10.99.7.1/24 dev out
+		link set out up
+		route add default via 10.99.7.2
+	EOT
+	in_ns "$loop" nft -f - <<-EOT
+		table ip nat {
+			chain output {
+				type nat hook output priority -100
+				ip daddr $redirected tcp dport 7000 redirect to :7000
+			}
+		}
+	EOT
 }
 
 prepare() {
@@ -66,13 +95,16 @@ prepare() {
 play() {
 	local what
 
+	fresh_loop || return
 	switch "$1" || return
 	cost -n "$host" -b 5 -o 2000 udp 127.0.0.1 >"$tmp/now.udp" || return
 	cost -n "$bare" -b 3 -o 2000 udp 127.0.0.1 >"$tmp/now.bare" || return
 	# The flows of a batch would still be in the table in the next one.
 	cost -n "$c0" -S "$s" -b 5 -o 500 -e "ip netns exec $r conntrack -F 2>/dev/null" \
 		tcp "$server4" >"$tmp/now.tcp" || return
-	for what in udp bare tcp; do
+	cost -n "$loop" -b 5 -o 500 -e "ip netns exec $loop conntrack -F 2>/dev/null" \
+		loop "$redirected" >"$tmp/now.loop" || return
+	for what in udp bare tcp loop; do
 		cat "$tmp/now.$what" >>"$tmp/$what.$1"
 		median "$tmp/now.$what" >>"$tmp/$what.$1.rounds"
 	done
@@ -105,7 +137,7 @@ table() {
 	printf '%9s' "${modes[0]}"
 	printf '%17s' "${modes[@]:1}"
 	echo
-	for what in udp tcp bare; do
+	for what in udp tcp loop bare; do
 		printf '%-34s%9.0f' "${title[$what]}" "$(median "$tmp/$what.without")"
 		for mode in "${modes[@]:1}"; do
 			printf '%8.0f (%+.2f%%)' "$(median "$tmp/$what.$mode")" \
@@ -153,5 +185,6 @@ need_module
 
 subtest "UDP send+receive, enforce: at most $limit_udp %" at_most "$limit_udp" udp enforce
 subtest "TCP connect+close, enforce: at most $limit_tcp %" at_most "$limit_tcp" tcp enforce
+subtest "TCP connect+close over lo, enforce: at most $limit_loop %" at_most "$limit_loop" loop enforce
 subtest "UDP send+receive, off: nothing" at_most "$limit_off" udp off
 run_subtests
