@@ -9,6 +9,7 @@
 #include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_conntrack_seqadj.h>
 #include <net/netfilter/nf_conntrack_synproxy.h>
+#include <net/netfilter/nf_conntrack_timeout.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 
 #include "ct.h"
@@ -155,7 +156,9 @@ void lt_ct_evict(struct nf_conn *ct)
  *
  * NAT asks the conntrack ledger and no other what is taken. An entry that stands
  * for the socket's connection makes it look elsewhere, within whatever range
- * the rules allow. It is for the time of that choice only.
+ * the rules allow. It is for the time of that choice only, a few microseconds.
+ * Should a packet of the socket come by just then, it is taken for one of an
+ * established flow, as it is.
  *
  * Context: softirq, or process context with a hook's RCU read lock.
  * Return: what to give to lt_ct_unclaim(), or NULL: no memory, the table is full
@@ -167,7 +170,9 @@ struct nf_conn *lt_ct_claim(const struct nf_conn *ct)
 	struct nf_conntrack_tuple flow;
 	struct nf_conn *claim;
 
-	if (!nf_ct_invert_tuple(&flow, reply))
+	/* In a full table another one would have to go for it. */
+	if (!nf_ct_invert_tuple(&flow, reply) ||
+	    nf_conntrack_count(nf_ct_net(ct)) >= nf_conntrack_max)
 		return NULL;
 
 	claim = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &flow, reply,
@@ -200,28 +205,39 @@ void lt_ct_unclaim(struct nf_conn *claim)
 /**
  * lt_ct_restart() - evict a packet's entry and have conntrack look again
  * @skb: packet; it carries another entry afterwards, or none
- * @ct: the entry it carries, confirmed
+ * @ct: the entry it was matched to, confirmed. The reference is consumed: in a
+ *	full table there must be room for the next.
  * @state: of the hook, PRE_ROUTING or LOCAL_OUT, that @skb is in
  * @verdict: set on success: conntrack's
  *
  * Context: softirq, or process context with a hook's RCU read lock.
- * Return: 0, or -ENOMEM with nothing changed.
+ * Return: 0. Or a negative error with nothing changed: -ENOMEM, or -EOPNOTSUPP if
+ * a rule or a master gave the entry what a new one would not have.
  */
 int lt_ct_restart(struct sk_buff *skb, struct nf_conn *ct,
 		  const struct nf_hook_state *state, unsigned int *verdict)
 {
 	const struct nf_conntrack_zone *zone = nf_ct_zone(ct);
 	struct nf_conn *tmpl = NULL;
+	int err = 0;
 
 	/* The template that said so is gone. */
-	if (zone->id != NF_CT_DEFAULT_ZONE_ID) {
+	if (ct->master || nfct_help(ct) || nf_ct_timeout_find(ct)) {
+		err = -EOPNOTSUPP;
+	} else if (zone->id != NF_CT_DEFAULT_ZONE_ID) {
 		tmpl = nf_ct_tmpl_alloc(state->net, zone, GFP_ATOMIC);
-		if (!tmpl)
-			return -ENOMEM;
-		__set_bit(IPS_CONFIRMED_BIT, &tmpl->status);
+		if (tmpl)
+			__set_bit(IPS_CONFIRMED_BIT, &tmpl->status);
+		else
+			err = -ENOMEM;
+	}
+	if (err) {
+		nf_ct_put(ct);
+		return err;
 	}
 
 	lt_ct_evict(ct);
+	nf_ct_put(ct);
 	nf_reset_ct(skb);
 	if (tmpl)
 		nf_ct_set(skb, tmpl, IP_CT_NEW);

@@ -148,6 +148,21 @@ static void lt_event_trace(const struct net *net, const struct lt_event *ev)
 }
 
 /**
+ * lt_event_hears_linger() - is there anybody to tell a decision of linger to
+ * @net: network namespace
+ *
+ * For the one feature whose decisions are not rare.
+ *
+ * Context: RCU read lock.
+ * Return: false if to describe it would be wasted.
+ */
+bool lt_event_hears_linger(struct net *net)
+{
+	return trace_looptrack_linger_enabled() ||
+	       lt_netlink_has_listeners(net);
+}
+
+/**
  * lt_event_send() - tell a decision to whoever listens
  * @net: network namespace it was taken in; no other hears of it
  * @ev: what

@@ -38,6 +38,7 @@ struct lt_event {
 	struct lt_who holder_owner;
 };
 
+bool lt_event_hears_linger(struct net *net);
 void lt_event_send(struct net *net, const struct lt_event *ev);
 
 #endif /* _LT_EVENT_H */

@@ -17,9 +17,18 @@
 #include "ports.h"
 #include "stale.h"
 
-/* The entry, if this is the first packet of a flow. All others leave their hook
- * here, at one branch.
+/* May this be the first packet of a flow? All others leave their hook here, at
+ * one branch and without a look at the entry: what is neither new nor related is
+ * of an established flow or has no entry.
  */
+static bool lt_hook_may_be_new(const struct sk_buff *skb)
+{
+	unsigned long info = skb_get_nfct(skb) & NFCT_INFOMASK;
+
+	return info == IP_CT_NEW || info == IP_CT_RELATED;
+}
+
+/* The entry, if this is the first packet of a flow. */
 static struct nf_conn *lt_hook_new(const struct sk_buff *skb)
 {
 	struct nf_conn *ct = (struct nf_conn *)skb_nfct(skb);
@@ -50,21 +59,27 @@ static unsigned int lt_hook_note(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* Out of line, so that the fast path needs no stack. */
-static noinline unsigned int lt_hook_commit_new(struct sk_buff *skb,
-						const struct nf_hook_state *state)
+/* What is out of line takes a hook's arguments, so that the fast path has nothing
+ * to move, and needs no stack.
+ */
+static noinline unsigned int
+lt_hook_commit_new(void *priv, struct sk_buff *skb,
+		   const struct nf_hook_state *state)
 {
 	struct lt_net *ln = lt_net(state->net);
+	struct nf_conn *ct = lt_hook_new(skb);
 	enum ip_conntrack_info ctinfo;
-	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 	unsigned int verdict;
 
 	/* Without a source binding no port was chosen. A reply to a flow that
 	 * is not confirmed was made by REJECT and isn't committed by anybody.
 	 */
-	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL ||
-	    !nf_nat_initialized(ct, NF_NAT_MANIP_SRC) ||
+	if (!ct || !nf_nat_initialized(ct, NF_NAT_MANIP_SRC) ||
 	    lt_hook_is_vrf_pass(state))
+		return NF_ACCEPT;
+
+	nf_ct_get(skb, &ctinfo);
+	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
 
 	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID)
@@ -85,36 +100,41 @@ static noinline unsigned int lt_hook_commit_new(struct sk_buff *skb,
 static unsigned int lt_hook_commit(void *priv, struct sk_buff *skb,
 				   const struct nf_hook_state *state)
 {
-	if (likely(!lt_hook_new(skb)))
+	if (likely(!lt_hook_may_be_new(skb)))
 		return NF_ACCEPT;
 
-	return lt_hook_commit_new(skb, state);
+	return lt_hook_commit_new(priv, skb, state);
 }
 
-static noinline unsigned int lt_hook_commit_in_new(struct sk_buff *skb,
-						   const struct nf_hook_state *state)
+/* A packet that arrives, whose source NAT may have changed after early demux. */
+static bool lt_hook_is_demuxed(const struct sk_buff *skb)
 {
-	if (lt_hook_new(skb))
-		return lt_hook_commit_new(skb, state);
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
-	if (skb->sk)
-		lt_ports_check_demux(lt_net(state->net), skb);
-	return NF_ACCEPT;
+	return skb->sk && ct && READ_ONCE(ct->status) & IPS_SRC_NAT &&
+	       CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL;
 }
 
-/* Likewise, for packets that arrive. Not only new flows are of interest, but also
- * those whose source NAT has just changed.
- */
+static noinline unsigned int
+lt_hook_commit_in_slow(void *priv, struct sk_buff *skb,
+		       const struct nf_hook_state *state)
+{
+	if (LT_COMPAT_NAT_KEEPS_SOCKET && lt_hook_is_demuxed(skb))
+		lt_ports_check_demux(lt_net(state->net), skb);
+
+	return lt_hook_commit_new(priv, skb, state);
+}
+
+/* Likewise, for packets that arrive. */
 static unsigned int lt_hook_commit_in(void *priv, struct sk_buff *skb,
 				      const struct nf_hook_state *state)
 {
-	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
-
-	if (likely(!ct || (READ_ONCE(ct->status) & (IPS_CONFIRMED | IPS_SRC_NAT)) ==
-			  IPS_CONFIRMED))
+	if (likely(!lt_hook_may_be_new(skb) &&
+		   !(LT_COMPAT_NAT_KEEPS_SOCKET && lt_hook_is_demuxed(skb))))
 		return NF_ACCEPT;
 
-	return lt_hook_commit_in_new(skb, state);
+	return lt_hook_commit_in_slow(priv, skb, state);
 }
 
 /* A packet of a socket that opens a connection: of TCP, DCCP or whoever has a
@@ -125,8 +145,9 @@ static bool lt_hook_is_opening(const struct nf_hook_state *state)
 	return state->sk && state->sk->sk_state == TCP_SYN_SENT;
 }
 
-static noinline unsigned int lt_hook_syn_sent(struct sk_buff *skb,
-					      const struct nf_hook_state *state)
+static noinline unsigned int
+lt_hook_syn_sent(void *priv, struct sk_buff *skb,
+		 const struct nf_hook_state *state)
 {
 	return lt_stale_check_syn(lt_net(state->net), skb, state);
 }
@@ -138,7 +159,7 @@ static unsigned int lt_hook_syn(void *priv, struct sk_buff *skb,
 	if (likely(!lt_hook_is_opening(state)))
 		return NF_ACCEPT;
 
-	return lt_hook_syn_sent(skb, state);
+	return lt_hook_syn_sent(priv, skb, state);
 }
 
 /* Runs just before, where zones are in use. */
@@ -151,8 +172,9 @@ static unsigned int lt_hook_zone(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-static noinline unsigned int lt_hook_udp_nat(struct sk_buff *skb,
-					     const struct nf_hook_state *state)
+static noinline unsigned int
+lt_hook_udp_nat(void *priv, struct sk_buff *skb,
+		const struct nf_hook_state *state)
 {
 	enum ip_conntrack_info ctinfo;
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
@@ -173,7 +195,7 @@ static unsigned int lt_hook_udp(void *priv, struct sk_buff *skb,
 	if (likely(!ct || !(READ_ONCE(ct->status) & IPS_NAT_MASK)))
 		return NF_ACCEPT;
 
-	return lt_hook_udp_nat(skb, state);
+	return lt_hook_udp_nat(priv, skb, state);
 }
 
 #define LT_HOOK(fn, num, prio) \

@@ -2,8 +2,11 @@
 /* Feature linger: what is left of a loopback flow goes with its last socket. */
 
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/tcp.h>
 #include <linux/tracepoint.h>
 #include <linux/workqueue.h>
 #include <net/inet_sock.h>
@@ -23,10 +26,68 @@
  * way, and for a peer that has not got the last one. Between two sockets of
  * one host there are no such packets, and when both have closed there is no peer.
  *
- * TCP tells by a tracepoint that a socket is closed. UDP tells nobody; flows
- * opened by a local socket are looked after twice a second.
+ * TCP tells by a tracepoint that a socket is destroyed. That is no place to take
+ * locks of conntrack and of the socket tables, so flows are put in a queue and
+ * looked at a moment later. UDP tells nobody; flows opened by a local socket are
+ * looked after twice a second.
  */
+#define LT_LINGER_DELAY	(HZ / 4)
 #define LT_LINGER_SWEEP	(HZ / 2)
+#define LT_LINGER_SWEEP_MAX	1024
+
+/**
+ * struct lt_linger_closed - a TCP socket that is gone
+ * @ln: the module's part of its namespace; NULL if that is gone, too
+ * @sent: what it used to send
+ * @who: whose it was
+ * @by_lo: it received by lo, so that its peer was on this host
+ */
+struct lt_linger_closed {
+	struct lt_net *ln;
+	struct nf_conntrack_tuple sent;
+	struct lt_who who;
+	bool by_lo;
+};
+
+/* How many fit on a page. */
+#define LT_LINGER_CHUNK \
+	((4096 - 2 * sizeof(long)) / sizeof(struct lt_linger_closed))
+
+/**
+ * struct lt_linger_chunk - some of those that wait
+ * @next: some more
+ * @count: how many are in use
+ * @closed: they
+ */
+struct lt_linger_chunk {
+	struct lt_linger_chunk *next;
+	unsigned int count;
+	struct lt_linger_closed closed[LT_LINGER_CHUNK];
+};
+
+/* A queue that is half full is emptied at once. What doesn't fit is left to the
+ * kernel's timeouts.
+ */
+#define LT_LINGER_CHUNKS	128
+
+/**
+ * struct lt_linger_queue - sockets that were destroyed on a CPU
+ * @lock: protects the rest. Taken with BHs off.
+ * @chunks: the one to be filled first
+ * @count: how many chunks
+ */
+struct lt_linger_queue {
+	spinlock_t lock;	/* see above */
+	struct lt_linger_chunk *chunks;
+	unsigned int count;
+};
+
+static DEFINE_PER_CPU(struct lt_linger_queue, lt_linger_queues) = {
+	.lock = __SPIN_LOCK_UNLOCKED(lt_linger_queues.lock),
+};
+
+/* Held while queues are emptied. */
+static DEFINE_MUTEX(lt_linger_drain_lock);
 
 /* May the entry go before its time? Others rely on these: an offloaded flow has
  * a copy elsewhere; somebody has set the timeout for good; a helper expects
@@ -43,7 +104,13 @@ static void lt_linger_report(struct net *net, const struct nf_conn *ct,
 			     struct lt_who who,
 			     enum nf_looptrack_decision decision)
 {
-	const struct lt_event ev = {
+	struct lt_event ev;
+
+	/* There may be thousands a second, and nobody who reads about them. */
+	if (!lt_event_hears_linger(net))
+		return;
+
+	ev = (struct lt_event) {
 		.feature = NF_LOOPTRACK_FEATURE_LINGER,
 		.decision = decision,
 		.zone = nf_ct_zone(ct)->id,
@@ -55,12 +122,17 @@ static void lt_linger_report(struct net *net, const struct nf_conn *ct,
 	lt_event_send(net, &ev);
 }
 
+static bool lt_linger_enforces(const struct lt_net *ln)
+{
+	return READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_LINGER]) ==
+	       NF_LOOPTRACK_MODE_ENFORCE;
+}
+
 /* The last socket of a flow has gone. Return: true if its entry has, too. */
 static bool lt_linger_evict(struct lt_net *ln, struct nf_conn *ct,
 			    struct lt_who who)
 {
-	bool enforce = READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_LINGER]) ==
-		       NF_LOOPTRACK_MODE_ENFORCE;
+	bool enforce = lt_linger_enforces(ln);
 
 	lt_stats_inc(&ln->stats, LINGER_SEEN);
 	if (enforce) {
@@ -74,15 +146,30 @@ static bool lt_linger_evict(struct lt_net *ln, struct nf_conn *ct,
 	return enforce;
 }
 
+/* Both ends of a flow ask; it is one's turn. An end in TIME_WAIT closed first, and
+ * the other one is the last; unless that went without a word, and the FIN that
+ * this one waits for never comes. If both are in TIME_WAIT, both closed at once; if
+ * neither is, one was reset: what is evicted is so by the first who asks, and
+ * what is only observed is counted for the client.
+ */
+static bool lt_linger_is_turn(const struct lt_ends *ends,
+			      enum ip_conntrack_dir dir, bool enforce)
+{
+	const struct sock *own = ends->sk[dir];
+
+	if (!own != !ends->sk[!dir])
+		return !own ||
+		       READ_ONCE(inet_twsk(own)->tw_substate) == TCP_FIN_WAIT2;
+
+	return enforce || dir == IP_CT_DIR_ORIGINAL;
+}
+
 /*
- * A TCP socket has closed: was it the last one of its flow?
- *
- * The sockets of both ends are looked for after this one left the ledger, and
- * each end that closes looks. Should both close at once, both see that, and
- * nf_ct_delete() lets one of them win. A new socket may come in between:
+ * A TCP socket is gone: was it the last one of its flow? A new socket may come
+ * in between:
  *
  *	CPU 0					CPU 1
- *	last socket closed; no other is found
+ *	last socket is gone; no other is found
  *						connect() with the same port,
  *						SYN meets the old entry
  *	nf_ct_delete()
@@ -92,29 +179,99 @@ static bool lt_linger_evict(struct lt_net *ln, struct nf_conn *ct,
  * replaced or not; if not, the connection is sent to where the old one was, or
  * loses its answer and sends the SYN again.
  */
-static void lt_linger_tcp(struct lt_net *ln, struct nf_conn *ct,
-			  const struct sock *sk)
+static void lt_linger_tcp(const struct lt_linger_closed *closed)
 {
+	struct lt_net *ln = closed->ln;
+	enum ip_conntrack_dir dir;
 	struct lt_ends ends;
-	unsigned int reaped;
+	struct nf_conn *ct;
+	bool enforce;
 
-	lt_ends_find(&ends, ct, sk);
-	if (lt_ends_live(&ends) ||
-	    (!sk->sk_rx_dst_ifindex && !lt_ct_is_loopback(ct)) ||
-	    !lt_linger_evict(ln, ct, lt_sock_who(sk))) {
-		lt_ends_put(&ends);
+	ct = lt_ct_find(ln->net, &nf_ct_zone_dflt, &closed->sent, &dir);
+	if (!ct)
 		return;
-	}
 
-	reaped = lt_ends_reap(&ends);
-	this_cpu_add(ln->stats.cpu->val[NF_LOOPTRACK_A_STATS_LINGER_REAPED],
-		     reaped);
+	enforce = lt_linger_enforces(ln);
+	lt_ends_find(&ends, ct, NULL);
+	if (lt_linger_may_evict(ct) && !lt_ends_live(&ends) &&
+	    lt_linger_is_turn(&ends, dir, enforce) &&
+	    (closed->by_lo || lt_ct_is_loopback(ct)) &&
+	    lt_linger_evict(ln, ct, closed->who))
+		lt_stats_add(&ln->stats, LINGER_REAPED, lt_ends_reap(&ends));
+	else
+		lt_ends_put(&ends);
+	nf_ct_put(ct);
 }
 
-/* What a socket that has just left the hash used to send. Its port may have been
- * given back: inet_num may be 0, inet_sport is not.
+static void lt_linger_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(lt_linger_tcp_work, lt_linger_work);
+
+/* Look at what waits in a queue. */
+static void lt_linger_drain(struct lt_linger_queue *queue)
+{
+	struct lt_linger_chunk *chunk, *next;
+	unsigned int i;
+
+	spin_lock_bh(&queue->lock);
+	chunk = queue->chunks;
+	queue->chunks = NULL;
+	queue->count = 0;
+	spin_unlock_bh(&queue->lock);
+
+	for (; chunk; chunk = next) {
+		next = chunk->next;
+		for (i = 0; i < chunk->count; i++) {
+			rcu_read_lock();
+			if (chunk->closed[i].ln)
+				lt_linger_tcp(&chunk->closed[i]);
+			rcu_read_unlock();
+		}
+		kfree(chunk);
+		cond_resched();
+	}
+}
+
+static void lt_linger_work(struct work_struct *work)
+{
+	int cpu;
+
+	mutex_lock(&lt_linger_drain_lock);
+	for_each_possible_cpu(cpu)
+		lt_linger_drain(per_cpu_ptr(&lt_linger_queues, cpu));
+	mutex_unlock(&lt_linger_drain_lock);
+}
+
+/**
+ * lt_linger_forget() - let go of a namespace that ends
+ * @ln: the module's part of it; none of its sockets is destroyed any more
+ *
+ * Context: may sleep.
  */
-static bool lt_linger_tuple(struct nf_conntrack_tuple *t, const struct sock *sk)
+void lt_linger_forget(const struct lt_net *ln)
+{
+	struct lt_linger_chunk *chunk;
+	struct lt_linger_queue *queue;
+	unsigned int i;
+	int cpu;
+
+	mutex_lock(&lt_linger_drain_lock);
+	for_each_possible_cpu(cpu) {
+		queue = per_cpu_ptr(&lt_linger_queues, cpu);
+
+		spin_lock_bh(&queue->lock);
+		for (chunk = queue->chunks; chunk; chunk = chunk->next)
+			for (i = 0; i < chunk->count; i++)
+				if (chunk->closed[i].ln == ln)
+					chunk->closed[i].ln = NULL;
+		spin_unlock_bh(&queue->lock);
+	}
+	mutex_unlock(&lt_linger_drain_lock);
+}
+
+/* What a socket used to send. Its port may have been given back: inet_num may be
+ * 0, inet_sport is not.
+ */
+static bool lt_linger_sent(struct nf_conntrack_tuple *t, const struct sock *sk)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 
@@ -142,47 +299,73 @@ static bool lt_linger_tuple(struct nf_conntrack_tuple *t, const struct sock *sk)
 	return true;
 }
 
-/* Can this have been the last socket of a loopback flow? What came to it came by
- * lo, if anything did; and the peer was not waiting for an answer to its FIN,
- * as it is when this socket goes from FIN_WAIT2 to TIME_WAIT.
- */
-static bool lt_linger_may_be_last(const struct sock *sk, int oldstate)
+/* The chunk to write to, under the queue's lock. */
+static struct lt_linger_chunk *lt_linger_room(struct lt_linger_queue *queue)
 {
-	if (sk->sk_rx_dst_ifindex && sk->sk_rx_dst_ifindex != LOOPBACK_IFINDEX)
-		return false;
+	struct lt_linger_chunk *chunk = queue->chunks;
 
-	return oldstate != TCP_FIN_WAIT2 || !sock_flag(sk, SOCK_DONE);
+	if (likely(chunk && chunk->count < LT_LINGER_CHUNK))
+		return chunk;
+
+	if (queue->count == LT_LINGER_CHUNKS)
+		return NULL;
+
+	chunk = kmalloc(sizeof(*chunk), GFP_ATOMIC | __GFP_NOWARN);
+	if (!chunk)
+		return NULL;
+
+	chunk->next = queue->chunks;
+	chunk->count = 0;
+	queue->chunks = chunk;
+	if (++queue->count == LT_LINGER_CHUNKS / 2)
+		mod_delayed_work(system_wq, &lt_linger_tcp_work, 0);
+
+	return chunk;
 }
 
-/* Half of the calls come in process context with the socket owned, half in
- * softirq with its lock held.
- */
-static void lt_linger_state(void *data, const struct sock *sk,
-			    const int oldstate, const int newstate)
+static noinline void lt_linger_enqueue(struct lt_net *ln, const struct sock *sk)
 {
-	struct nf_conntrack_tuple tuple;
-	struct nf_conn *ct;
+	struct lt_linger_closed *closed;
+	struct lt_linger_queue *queue;
+	struct lt_linger_chunk *chunk;
+
+	local_bh_disable();
+	queue = this_cpu_ptr(&lt_linger_queues);
+	spin_lock(&queue->lock);
+	chunk = lt_linger_room(queue);
+	if (chunk) {
+		closed = &chunk->closed[chunk->count];
+		if (lt_linger_sent(&closed->sent, sk)) {
+			closed->ln = ln;
+			closed->who = lt_sock_who(sk);
+			closed->by_lo = sk->sk_rx_dst_ifindex;
+			chunk->count++;
+		}
+	}
+	spin_unlock(&queue->lock);
+	local_bh_enable();
+
+	if (!delayed_work_pending(&lt_linger_tcp_work))
+		schedule_delayed_work(&lt_linger_tcp_work, LT_LINGER_DELAY);
+}
+
+/* Called in process context with the socket owned, or in softirq with its lock
+ * held. What came to the socket of a loopback flow came by lo, if anything did.
+ * One in repair mode is not gone, but moved: it may come back (CRIU).
+ */
+static void lt_linger_destroyed(void *data, const struct sock *sk)
+{
 	struct lt_net *ln;
 
 	/* The kernel's own sockets may outlive what we know of their namespace. */
-	if (newstate != TCP_CLOSE || oldstate == TCP_LISTEN ||
-	    sk->sk_protocol != IPPROTO_TCP || !sk->sk_net_refcnt ||
-	    !lt_linger_may_be_last(sk, oldstate))
+	if ((sk->sk_rx_dst_ifindex && sk->sk_rx_dst_ifindex != LOOPBACK_IFINDEX) ||
+	    !sk->sk_net_refcnt || tcp_sk(sk)->repair)
 		return;
 
 	ln = lt_net(sock_net(sk));
-	if (READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_LINGER]) ==
-	    NF_LOOPTRACK_MODE_OFF || !lt_linger_tuple(&tuple, sk))
-		return;
-
-	rcu_read_lock();
-	ct = lt_ct_find(ln->net, &nf_ct_zone_dflt, &tuple, NULL);
-	if (ct) {
-		if (lt_linger_may_evict(ct))
-			lt_linger_tcp(ln, ct, sk);
-		nf_ct_put(ct);
-	}
-	rcu_read_unlock();
+	if (READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_LINGER]) !=
+	    NF_LOOPTRACK_MODE_OFF)
+		lt_linger_enqueue(ln, sk);
 }
 
 /* A UDP flow without owner: does somebody else have its ports? A server that
@@ -229,30 +412,40 @@ static void lt_linger_udp(struct lt_net *ln, struct lt_owner *owner)
  * lt_linger_sweep() - look after the UDP flows of a namespace
  * @work: in struct lt_net
  *
+ * So many at a time that it takes a negligible part of a CPU. Where there are
+ * more, each has its turn later.
+ *
  * Context: process context.
  */
 void lt_linger_sweep(struct work_struct *work)
 {
 	struct lt_net *ln = container_of(work, struct lt_net,
 					 linger_work.work);
-	struct rhashtable_iter iter;
+	struct rhashtable_iter *iter = &ln->owners.sweep;
 	struct lt_owner *owner;
+	unsigned int i;
 
-	rhashtable_walk_enter(&ln->owners.table, &iter);
-	rhashtable_walk_start(&iter);
-	while ((owner = rhashtable_walk_next(&iter))) {
+	rhashtable_walk_start(iter);
+	for (i = 0; i < LT_LINGER_SWEEP_MAX; i++) {
+		owner = rhashtable_walk_next(iter);
+		/* The end. The next one is the first again. */
+		if (!owner)
+			break;
 		/* The table was resized. Who is missed is seen next time. */
 		if (IS_ERR(owner))
 			continue;
 		lt_linger_udp(ln, owner);
 		if (need_resched()) {
-			rhashtable_walk_stop(&iter);
+			rhashtable_walk_stop(iter);
 			cond_resched();
-			rhashtable_walk_start(&iter);
+			rhashtable_walk_start(iter);
 		}
 	}
-	rhashtable_walk_stop(&iter);
-	rhashtable_walk_exit(&iter);
+	rhashtable_walk_stop(iter);
+	if (i < LT_LINGER_SWEEP_MAX) {
+		rhashtable_walk_exit(iter);
+		rhashtable_walk_enter(&ln->owners.table, iter);
+	}
 
 	if (READ_ONCE(ln->owners.count))
 		lt_linger_watch(ln);
@@ -270,37 +463,33 @@ void lt_linger_watch(struct lt_net *ln)
 		schedule_delayed_work(&ln->linger_work, LT_LINGER_SWEEP);
 }
 
-/* How many namespaces want to know of closed sockets. */
-static DEFINE_MUTEX(lt_linger_lock);	/* users, and the probe itself */
-static unsigned int lt_linger_users;
-static struct tracepoint *lt_linger_tp;
+/* The probe, and whether it is wanted. It looks for what we know of the socket's
+ * namespace, so it must not run before every namespace has been told.
+ */
+static DEFINE_MUTEX(lt_linger_lock);	/* protects the next two */
+static unsigned int lt_linger_users;	/* namespaces where linger is on */
+static bool lt_linger_armed;		/* all namespaces have been told */
+static struct tracepoint *lt_linger_tp;	/* set once, before there are users */
 
-static void lt_linger_match_tp(struct tracepoint *tp, void *data)
+static int lt_linger_probe(void)
 {
-	if (!strcmp(tp->name, "inet_sock_set_state"))
-		lt_linger_tp = tp;
+	return tracepoint_probe_register(lt_linger_tp, lt_linger_destroyed,
+					 NULL);
 }
 
 /**
- * lt_linger_start() - learn of closed sockets, for one namespace more
- *
- * The tracepoint is not exported, so it is looked for by name.
+ * lt_linger_start() - learn of destroyed sockets, for one namespace more
  *
  * Context: may sleep.
- * Return: 0, or a negative error: -ENOENT if there is no such tracepoint.
+ * Return: 0 or an error of tracepoint_probe_register().
  */
 int lt_linger_start(void)
 {
 	int err = 0;
 
 	mutex_lock(&lt_linger_lock);
-	if (!lt_linger_users) {
-		if (!lt_linger_tp)
-			for_each_kernel_tracepoint(lt_linger_match_tp, NULL);
-		err = lt_linger_tp ?
-		      tracepoint_probe_register(lt_linger_tp, lt_linger_state,
-						NULL) : -ENOENT;
-	}
+	if (!lt_linger_users && lt_linger_armed)
+		err = lt_linger_probe();
 	if (!err)
 		lt_linger_users++;
 	mutex_unlock(&lt_linger_lock);
@@ -316,9 +505,66 @@ int lt_linger_start(void)
 void lt_linger_stop(void)
 {
 	mutex_lock(&lt_linger_lock);
-	if (!--lt_linger_users) {
-		tracepoint_probe_unregister(lt_linger_tp, lt_linger_state, NULL);
+	if (!--lt_linger_users && lt_linger_armed) {
+		tracepoint_probe_unregister(lt_linger_tp, lt_linger_destroyed,
+					    NULL);
 		tracepoint_synchronize_unregister();
 	}
 	mutex_unlock(&lt_linger_lock);
+}
+
+/**
+ * lt_linger_arm() - all namespaces have their part of the module now
+ *
+ * Context: may sleep.
+ * Return: 0 or an error of tracepoint_probe_register().
+ */
+int __init lt_linger_arm(void)
+{
+	int err = 0;
+
+	mutex_lock(&lt_linger_lock);
+	if (lt_linger_users)
+		err = lt_linger_probe();
+	lt_linger_armed = !err;
+	mutex_unlock(&lt_linger_lock);
+
+	return err;
+}
+
+/**
+ * lt_linger_is_possible() - does the kernel tell of destroyed sockets
+ *
+ * Return: false if it was built without tracepoints.
+ */
+bool lt_linger_is_possible(void)
+{
+	return lt_linger_tp;
+}
+
+/* It isn't exported, so it is looked for by name. */
+static void __init lt_linger_match_tp(struct tracepoint *tp, void *data)
+{
+	if (!strcmp(tp->name, "tcp_destroy_sock"))
+		lt_linger_tp = tp;
+}
+
+/**
+ * lt_linger_init() - look for what the kernel tells
+ */
+void __init lt_linger_init(void)
+{
+	for_each_kernel_tracepoint(lt_linger_match_tp, NULL);
+}
+
+/**
+ * lt_linger_exit() - end, when no namespace is left
+ *
+ * Context: may sleep.
+ */
+void lt_linger_exit(void)
+{
+	/* Once more, for the memory: nothing in the queues is of any use now. */
+	flush_delayed_work(&lt_linger_tcp_work);
+	lt_linger_work(NULL);
 }

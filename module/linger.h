@@ -7,7 +7,14 @@ struct work_struct;
 
 int lt_linger_start(void);
 void lt_linger_stop(void);
+void lt_linger_forget(const struct lt_net *ln);
 void lt_linger_watch(struct lt_net *ln);
 void lt_linger_sweep(struct work_struct *work);
+
+bool lt_linger_is_possible(void);
+
+void lt_linger_init(void);
+int lt_linger_arm(void);
+void lt_linger_exit(void);
 
 #endif /* _LT_LINGER_H */

@@ -8,6 +8,7 @@
 #include <linux/module.h>
 
 #include "ct.h"
+#include "linger.h"
 #include "netlink.h"
 #include "netns.h"
 
@@ -16,10 +17,15 @@ static int __init lt_init(void)
 	int err;
 
 	lt_ct_init();
+	lt_linger_init();
 
 	err = lt_netns_init();
 	if (err)
-		return err;
+		goto err_linger;
+
+	err = lt_linger_arm();
+	if (err)
+		goto err_netns;
 
 	/* Last: from here on user space can ask. */
 	err = lt_netlink_init();
@@ -30,6 +36,8 @@ static int __init lt_init(void)
 
 err_netns:
 	lt_netns_exit();
+err_linger:
+	lt_linger_exit();
 	return err;
 }
 
@@ -37,6 +45,7 @@ static void __exit lt_exit(void)
 {
 	lt_netlink_exit();
 	lt_netns_exit();
+	lt_linger_exit();
 }
 
 module_init(lt_init);

@@ -93,6 +93,9 @@ u8 lt_feature_default(unsigned int feature)
  */
 bool lt_feature_supported(unsigned int feature)
 {
+	if (feature == NF_LOOPTRACK_FEATURE_LINGER && !lt_linger_is_possible())
+		return false;
+
 	return lt_features[feature].supported;
 }
 
@@ -312,6 +315,8 @@ static int __net_init lt_netns_net_init(struct net *net)
 		return 0;
 
 	for (i = 0; i < LT_FEATURE_COUNT; i++) {
+		if (!lt_feature_supported(i))
+			continue;
 		__set_bit(i, &modes.given);
 		modes.mode[i] = lt_features[i].mode;
 	}
@@ -347,6 +352,7 @@ static void __net_exit lt_netns_net_exit(struct net *net)
 	/* Nobody asks for them any more, and they find nothing to do. */
 	cancel_work_sync(&ln->hook_work);
 	cancel_delayed_work_sync(&ln->linger_work);
+	lt_linger_forget(ln);
 	lt_owners_free(&ln->owners);
 	lt_stats_free(&ln->stats);
 	mutex_destroy(&ln->lock);

@@ -12,10 +12,10 @@
  * remembered, for flows whose entry could mislead another: those that NAT
  * changes, and those that stay on the host.
  *
- * An owner is found by what it sends. That is enough: as long as hooks run, who
- * sends the first packet of a flow overwrites what was remembered of another
- * of the same addresses and ports. None for a flow, because memory was short,
- * or too many others came since, means that nothing can be proved about it.
+ * An owner is found by what it sends. That is enough: as long as hooks run, the
+ * first packet of a flow makes forget what was remembered of another of the same
+ * addresses and ports. No owner for a flow, because memory was short, or too many
+ * others came since, means that nothing can be proved about it.
  */
 
 /* The oldest go first. About 130 bytes each. */
@@ -47,10 +47,16 @@ static void lt_owner_key(struct lt_owner_key *key, const struct nf_conn *ct)
  */
 int lt_owners_init(struct lt_owners *owners)
 {
+	int err;
+
 	spin_lock_init(&owners->lock);
 	INIT_LIST_HEAD(&owners->list);
 
-	return rhashtable_init(&owners->table, &lt_owner_params);
+	err = rhashtable_init(&owners->table, &lt_owner_params);
+	if (!err)
+		rhashtable_walk_enter(&owners->table, &owners->sweep);
+
+	return err;
 }
 
 static void lt_owner_del(struct lt_owners *owners, struct lt_owner *owner)
@@ -86,6 +92,7 @@ void lt_owners_flush(struct lt_owners *owners)
 void lt_owners_free(struct lt_owners *owners)
 {
 	lt_owners_flush(owners);
+	rhashtable_walk_exit(&owners->sweep);
 	rhashtable_destroy(&owners->table);
 }
 
@@ -103,7 +110,7 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 			       const struct nf_conn *ct, struct sock *sk,
 			       bool loopback)
 {
-	struct lt_owner *owner, *old;
+	struct lt_owner *owner;
 
 	owner = kmalloc(sizeof(*owner), GFP_ATOMIC | __GFP_NOWARN);
 	if (!owner)
@@ -117,11 +124,8 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 		owner->flags |= BIT(LT_OWNER_SHARED);
 
 	spin_lock_bh(&owners->lock);
-	old = rhashtable_lookup_fast(&owners->table, &owner->key,
-				     lt_owner_params);
-	if (old)
-		lt_owner_del(owners, old);
-	if (rhashtable_insert_fast(&owners->table, &owner->node,
+	/* Fails as well if another CPU was as fast with the same flow. */
+	if (rhashtable_lookup_insert_fast(&owners->table, &owner->node,
 				   lt_owner_params)) {
 		kfree(owner);
 		owner = NULL;
@@ -136,6 +140,25 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 	spin_unlock_bh(&owners->lock);
 
 	return owner;
+}
+
+/**
+ * lt_owner_forget() - forget who opened an earlier flow
+ * @owners: of the namespace
+ * @ct: entry of a flow of the same addresses and ports
+ *
+ * Context: RCU read lock; softirq or process context.
+ */
+void lt_owner_forget(struct lt_owners *owners, const struct nf_conn *ct)
+{
+	struct lt_owner *owner;
+
+	if (!READ_ONCE(owners->count))
+		return;
+
+	owner = lt_owner_find(owners, ct);
+	if (owner)
+		lt_owner_drop(owners, owner);
 }
 
 /**

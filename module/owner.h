@@ -56,12 +56,14 @@ struct lt_owner {
  * @lock: serialises changes. Taken with BHs off.
  * @list: oldest first; under @lock
  * @count: how many; written under @lock
+ * @sweep: how far linger has come in looking after them; its work's own
  */
 struct lt_owners {
 	struct rhashtable table;
 	spinlock_t lock;	/* see above */
 	struct list_head list;
 	unsigned int count;
+	struct rhashtable_iter sweep;
 };
 
 int lt_owners_init(struct lt_owners *owners);
@@ -71,6 +73,7 @@ void lt_owners_flush(struct lt_owners *owners);
 struct lt_owner *lt_owner_note(struct lt_owners *owners,
 			       const struct nf_conn *ct, struct sock *sk,
 			       bool loopback);
+void lt_owner_forget(struct lt_owners *owners, const struct nf_conn *ct);
 struct lt_owner *lt_owner_find(struct lt_owners *owners,
 			       const struct nf_conn *ct);
 bool lt_owner_is_alive(struct net *net, const struct lt_owner *owner);

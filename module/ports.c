@@ -5,6 +5,7 @@
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
+#include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/tcp.h>
@@ -133,6 +134,32 @@ static bool lt_ports_evict(struct lt_net *ln, struct nf_conn *holder,
 	return dead && enforce;
 }
 
+/* Have the rules choose again. What they said first stands if they now say what
+ * can't be right, or that the packet is to be dropped: it would not have been.
+ * Return: NF_ACCEPT with *again set if the choice is a new one; else a verdict.
+ */
+static unsigned int lt_ports_again(struct lt_net *ln, struct sk_buff *skb,
+				   struct nf_conn *ct,
+				   const struct nf_hook_state *state,
+				   bool *again)
+{
+	const struct nf_conntrack_tuple before =
+		*lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	unsigned int verdict = NF_ACCEPT;
+	int err;
+
+	err = lt_nat_repick(skb, ct, state, READ_ONCE(ln->noting), &verdict);
+	*again = !err && verdict == NF_ACCEPT;
+
+	if (err == -ESTALE || (verdict & NF_VERDICT_MASK) == NF_DROP) {
+		lt_netns_want(ln, LT_HOOK_NOTE);
+		lt_nat_bind(skb, ct, state, &before);
+		verdict = NF_ACCEPT;
+	}
+
+	return verdict;
+}
+
 /* NAT took another port for the flow. Was there need to? */
 static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb,
 					  struct nf_conn *ct,
@@ -140,12 +167,11 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 					  bool enforce)
 {
 	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
-	struct nf_conntrack_tuple first = *reply, wanted = *reply;
-	unsigned int verdict = NF_ACCEPT;
+	struct nf_conntrack_tuple wanted = *reply;
+	unsigned int verdict;
 	struct nf_conn *holder;
 	struct lt_event ev;
 	bool again;
-	int err;
 
 	wanted.dst.u.all = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u.all;
 	holder = lt_ct_find(state->net, nf_ct_zone(ct), &wanted, NULL);
@@ -154,21 +180,17 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 		return NF_ACCEPT;
 
 	lt_ports_describe(&ev, ct, state, &wanted);
-	ev.got = first;
+	ev.got = *reply;
 	again = lt_ports_evict(ln, holder, &ev, enforce);
 	nf_ct_put(holder);
 	if (!again)
 		return NF_ACCEPT;
 
-	ev.picks++;
-	err = lt_nat_repick(skb, ct, state, READ_ONCE(ln->noting), &verdict);
-	if (err == -ESTALE) {
-		lt_netns_want(ln, LT_HOOK_NOTE);
-		lt_nat_bind(skb, ct, state, &first);
-	}
+	verdict = lt_ports_again(ln, skb, ct, state, &again);
 	if (verdict != NF_ACCEPT)
 		return verdict;
 
+	ev.picks++;
 	ev.got = *reply;
 	if (nf_ct_tuple_equal(reply, &wanted)) {
 		lt_stats_inc(&ln->stats, PORTS_KEPT);
@@ -180,37 +202,60 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 	return NF_ACCEPT;
 }
 
+static const struct tcphdr *lt_ports_tcphdr(const struct sk_buff *skb,
+					    const struct nf_hook_state *state,
+					    struct tcphdr *buf)
+{
+	int offset = skb_network_offset(skb) + ip_hdrlen(skb);
+#if IS_ENABLED(CONFIG_IPV6)
+	u8 next = ipv6_hdr(skb)->nexthdr;
+	__be16 frag;
+
+	/* The transport header isn't known of packets that arrive. */
+	if (state->pf == NFPROTO_IPV6) {
+		offset = skb_network_offset(skb) + sizeof(struct ipv6hdr);
+		offset = ipv6_skip_exthdr(skb, offset, &next, &frag);
+		if (offset < 0)
+			return NULL;
+	}
+#endif
+	return skb_header_pointer(skb, offset, sizeof(*buf), buf);
+}
+
 /* A new connection on top of a socket that had the same addresses and ports,
  * before NAT gave them to this one. Without NAT it is the client that chose
  * them, and TCP knows what to do.
  */
-static bool lt_ports_server_is_held(struct net *net, struct sk_buff *skb,
+static bool lt_ports_server_is_held(struct lt_net *ln, struct sk_buff *skb,
 				    const struct nf_conn *ct,
-				    struct lt_who *who)
+				    const struct nf_hook_state *state,
+				    bool enforce, struct lt_who *who)
 {
 	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	struct nf_conntrack_tuple peer;
 	const struct tcphdr *th;
 	struct tcphdr buf;
 	struct sock *sk;
-	bool held = true;
+	bool held;
+
+	sk = lt_sock_find(state->net, reply, NULL);
+	if (likely(!sk))
+		return false;
 
 	/* In the middle of a connection the socket is what it is for. */
-	th = skb_header_pointer(skb, skb_transport_offset(skb), sizeof(buf), &buf);
-	if (!th || !th->syn || th->ack)
-		return false;
-
-	sk = lt_sock_find(net, reply, NULL);
-	if (!sk)
-		return false;
-
-	if (lt_sock_takes_syn(sk, skb, th)) {
-		held = false;
-	} else if (!lt_sock_is_live(sk) &&
-		   inet_twsk(sk)->tw_substate == TCP_TIME_WAIT &&
-		   lt_ct_is_loopback(ct)) {
+	th = lt_ports_tcphdr(skb, state, &buf);
+	held = th && th->syn && !th->ack && !lt_sock_takes_syn(sk, skb, th);
+	if (held && !lt_sock_is_live(sk) &&
+	    READ_ONCE(inet_twsk(sk)->tw_substate) == TCP_TIME_WAIT &&
+	    nf_ct_invert_tuple(&peer, reply) &&
+	    lt_sock_is_local(state->net, &peer)) {
 		/* Its peer was on this host and has sent its FIN. */
-		lt_sock_reap(sk);
-		return false;
+		if (enforce) {
+			lt_sock_reap(sk);
+			lt_stats_inc(&ln->stats, LINGER_REAPED);
+			return false;
+		}
+		held = false;
 	}
 	*who = lt_sock_who(sk);
 	sock_gen_put(sk);
@@ -226,7 +271,7 @@ static bool lt_ports_client_is_held(struct net *net, const struct nf_conn *ct,
 				    struct lt_who *who)
 {
 	__be16 port = lt_ct_tuple(ct, IP_CT_DIR_REPLY)->dst.u.all;
-	int dif = state->out ? state->out->ifindex : 0;
+	int dif = (state->out ?: state->in)->ifindex;
 	const struct sock *own = state->sk;
 	struct nf_conntrack_tuple sent;
 	struct sock *sk;
@@ -266,15 +311,17 @@ static bool lt_ports_is_arriving(const struct nf_hook_state *state)
 	       state->out->flags & IFF_LOOPBACK;
 }
 
-static bool lt_ports_held(struct sk_buff *skb, const struct nf_conn *ct,
-			  const struct nf_hook_state *state, struct lt_who *who)
+static bool lt_ports_held(struct lt_net *ln, struct sk_buff *skb,
+			  const struct nf_conn *ct,
+			  const struct nf_hook_state *state, bool enforce,
+			  struct lt_who *who)
 {
 	unsigned long status = READ_ONCE(ct->status);
 
 	*who = (struct lt_who) {};
 
 	return (nf_ct_protonum(ct) == IPPROTO_TCP && lt_ports_is_arriving(state) &&
-		lt_ports_server_is_held(state->net, skb, ct, who)) ||
+		lt_ports_server_is_held(ln, skb, ct, state, enforce, who)) ||
 	       (status & IPS_SRC_NAT &&
 		lt_ports_client_is_held(state->net, ct, state, who));
 }
@@ -304,7 +351,8 @@ bool lt_ports_are_held(struct lt_net *ln, struct sk_buff *skb,
 	struct lt_who who;
 
 	return lt_ports_mode(ln) == NF_LOOPTRACK_MODE_ENFORCE &&
-	       lt_ports_concerns(ct) && lt_ports_held(skb, ct, state, &who);
+	       lt_ports_concerns(ct) &&
+	       lt_ports_held(ln, skb, ct, state, true, &who);
 }
 
 /**
@@ -327,6 +375,7 @@ static bool lt_ports_repick(struct lt_net *ln, struct sk_buff *skb,
 	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
 	struct nf_conntrack_tuple last;
 	struct lt_who who;
+	bool again;
 
 	do {
 		struct nf_conn *claim = NULL;
@@ -338,17 +387,14 @@ static bool lt_ports_repick(struct lt_net *ln, struct sk_buff *skb,
 		claims->claim[claims->count++] = claim;
 
 		last = *reply;
-		if (lt_nat_repick(skb, ct, state, READ_ONCE(ln->noting), verdict)) {
-			lt_netns_want(ln, LT_HOOK_NOTE);
+		*verdict = lt_ports_again(ln, skb, ct, state, &again);
+		if (!again)
 			return false;
-		}
 		ev->picks++;
-		if (*verdict != NF_ACCEPT)
-			return false;
 		/* Asked for another, the rules have but this one. */
 		if (nf_ct_tuple_equal(&last, reply))
 			return false;
-	} while (lt_ports_held(skb, ct, state, &who));
+	} while (lt_ports_held(ln, skb, ct, state, true, &who));
 
 	return true;
 }
@@ -406,7 +452,7 @@ static noinline unsigned int lt_ports_ask(struct lt_net *ln, struct sk_buff *skb
 
 	/* A rule that didn't match before may have given it a helper. */
 	if (verdict == NF_ACCEPT && lt_ct_is_exclusive(skb, ct) &&
-	    lt_ports_held(skb, ct, state, &who))
+	    lt_ports_held(ln, skb, ct, state, enforce, &who))
 		verdict = lt_ports_move(ln, skb, ct, state, &who, enforce);
 
 	return verdict;
@@ -456,9 +502,9 @@ void lt_ports_check_demux(struct lt_net *ln, struct sk_buff *skb)
 	const __be16 *sport;
 	__be16 buf;
 
-	/* TPROXY's choice is a rule's. */
+	/* TPROXY's choice is a rule's, and another a program's. */
 	if (mode == NF_LOOPTRACK_MODE_OFF || !sk->sk_dport ||
-	    inet_sk_transparent((struct sock *)sk))
+	    skb_sk_is_prefetched(skb) || inet_sk_transparent((struct sock *)sk))
 		return;
 
 	sport = skb_header_pointer(skb, skb_transport_offset(skb), sizeof(buf),

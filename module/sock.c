@@ -65,6 +65,8 @@ u64 lt_sock_cookie(struct sock *sk)
  * @net: network namespace
  * @t: tuple
  *
+ * A link-local address is none: without a device it may be a neighbour's, too.
+ *
  * Context: RCU read lock.
  * Return: true if it is.
  */
@@ -75,7 +77,8 @@ bool lt_sock_is_local(struct net *net, const struct nf_conntrack_tuple *t)
 		       inet_addr_type(net, t->src.u3.ip) == RTN_LOCAL;
 #if IS_ENABLED(CONFIG_IPV6)
 	return ipv6_addr_loopback(&t->src.u3.in6) ||
-	       ipv6_chk_addr(net, &t->src.u3.in6, NULL, 0);
+	       (!(ipv6_addr_type(&t->src.u3.in6) & IPV6_ADDR_LINKLOCAL) &&
+		ipv6_chk_addr(net, &t->src.u3.in6, NULL, 0));
 #else
 	return false;
 #endif
@@ -142,28 +145,32 @@ again:
 			continue;
 		if (found && !lt_sock_is_live(sk))
 			continue;
-		if (unlikely(!refcount_inc_not_zero(&sk->sk_refcnt)))
-			continue;
-		/* It may have become another one's before it was held. */
-		if (unlikely(!lt_sock_match(net, sk, t))) {
-			sock_gen_put(sk);
+		if (unlikely(!refcount_inc_not_zero(&sk->sk_refcnt))) {
+			/* A request that its socket has just replaced, or a
+			 * TIME_WAIT that isn't complete yet.
+			 */
+			if (hlist_nulls_unhashed_lockless(&sk->sk_nulls_node))
+				goto restart;
 			continue;
 		}
 		if (found)
 			sock_gen_put(found);
 		found = sk;
+		/* It may have gone, and be another one's, before it was held. */
+		if (unlikely(hlist_nulls_unhashed_lockless(&sk->sk_nulls_node) ||
+			     !lt_sock_match(net, sk, t)))
+			goto restart;
 		if (lt_sock_is_live(sk))
 			return sk;
 	}
-	/* The chain ended in another slot: a socket was moved meanwhile. */
-	if (unlikely(get_nulls_value(node) != slot)) {
-		if (found)
-			sock_gen_put(found);
-		found = NULL;
-		goto again;
-	}
-
-	return found;
+	/* The chain may end in another slot: a socket was moved meanwhile. */
+	if (likely(get_nulls_value(node) == slot))
+		return found;
+restart:
+	if (found)
+		sock_gen_put(found);
+	found = NULL;
+	goto again;
 }
 
 /**
@@ -218,14 +225,15 @@ bool lt_sock_listens(struct net *net, const struct nf_conntrack_tuple *t,
 }
 
 /**
- * lt_sock_takes_syn() - would a socket give way to a new connection
- * @sk: of the same addresses and ports; request or TIME_WAIT
+ * lt_sock_takes_syn() - is a SYN welcome to the socket it meets
+ * @sk: of the same addresses and ports
  * @skb: packet
  * @th: its TCP header, a SYN
  *
- * As tcp_timewait_state_process() decides: a SYN that is clearly later than all
- * the old connection sent ends the TIME_WAIT. And a request may be for this
- * very SYN, sent again after its entry has gone.
+ * A socket that has sent its own waits for it: both open at once. A request may
+ * be for this very SYN, sent again after its entry has gone. And, as
+ * tcp_timewait_state_process() decides, one that is clearly later than all the
+ * old connection sent ends the TIME_WAIT.
  *
  * Return: true if it would.
  */
@@ -236,6 +244,8 @@ bool lt_sock_takes_syn(const struct sock *sk, const struct sk_buff *skb,
 	struct tcp_options_received opt = {};
 	u32 seq = ntohl(th->seq);
 
+	if (sk->sk_state == TCP_SYN_SENT)
+		return true;
 	if (sk->sk_state == TCP_NEW_SYN_RECV)
 		return tcp_rsk(inet_reqsk(sk))->rcv_isn == seq;
 
@@ -246,7 +256,8 @@ bool lt_sock_takes_syn(const struct sock *sk, const struct sk_buff *skb,
 	opt.ts_recent_stamp = READ_ONCE(tw->tw_ts_recent_stamp);
 	if (opt.ts_recent_stamp) {
 		/* Options that can't be read don't speak against it. */
-		if (skb_transport_offset(skb) + th->doff * 4 > skb_headlen(skb))
+		if ((const u8 *)th != skb_transport_header(skb) ||
+		    skb_transport_offset(skb) + th->doff * 4 > skb_headlen(skb))
 			return true;
 		tcp_parse_options(sock_net(sk), skb, &opt, 0, NULL);
 		opt.ts_recent = READ_ONCE(tw->tw_ts_recent);

@@ -26,22 +26,18 @@
  * socket proves less, see owner.c.
  */
 
-static void lt_stale_report(struct net *net, const struct nf_conn *ct,
-			    const struct nf_conntrack_tuple *flow,
-			    const struct sock *sk, struct lt_who old,
-			    enum nf_looptrack_decision decision)
+/* While the entry is there: it may be gone when there is something to tell. */
+static void lt_stale_describe(struct lt_event *ev, const struct nf_conn *ct,
+			      const struct nf_conntrack_tuple *flow,
+			      const struct sock *sk)
 {
-	const struct lt_event ev = {
+	*ev = (struct lt_event) {
 		.feature = NF_LOOPTRACK_FEATURE_STALE,
-		.decision = decision,
 		.zone = nf_ct_zone(ct)->id,
 		.flow = *flow,
 		.holder = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
 		.owner = lt_sock_who(sk),
-		.holder_owner = old,
 	};
-
-	lt_event_send(net, &ev);
 }
 
 /* Is the packet what a socket opens its connection with? Not one around it, a
@@ -72,6 +68,10 @@ static bool lt_stale_flow(struct nf_conntrack_tuple *flow,
 /*
  * Does the entry a new socket's SYN would match belong to the past?
  *
+ * The socket ledger knows that for addresses of this host. With others a process
+ * may send, too (IPV6_FREEBIND takes no privilege, IP_TRANSPARENT some), and
+ * their flows are sockets' elsewhere.
+ *
  * There can be two sockets of the same addresses and ports if they are bound to
  * devices. If the other one lives, the entry is left alone: no process may take
  * away the flow of another.
@@ -82,6 +82,7 @@ static bool lt_stale_flow(struct nf_conntrack_tuple *flow,
  * a live socket of this host.
  */
 static bool lt_stale_is_past(const struct nf_conn *ct,
+			     const struct nf_conntrack_tuple *flow,
 			     enum ip_conntrack_dir dir, const struct sock *sk)
 {
 	u8 state = READ_ONCE(ct->proto.tcp.state);
@@ -89,7 +90,8 @@ static bool lt_stale_is_past(const struct nf_conn *ct,
 	bool past;
 
 	/* Forwarded by a flowtable: not local. */
-	if (test_bit(IPS_OFFLOAD_BIT, &ct->status))
+	if (test_bit(IPS_OFFLOAD_BIT, &ct->status) ||
+	    !lt_sock_is_local(nf_ct_net(ct), flow))
 		return false;
 
 	if (dir == IP_CT_DIR_REPLY && (state == TCP_CONNTRACK_SYN_SENT ||
@@ -110,23 +112,19 @@ static bool lt_stale_enforces(const struct lt_net *ln)
 	       NF_LOOPTRACK_MODE_ENFORCE;
 }
 
-static void lt_stale_evicted(struct lt_net *ln, const struct nf_conn *ct,
-			     const struct nf_conntrack_tuple *flow,
-			     const struct sock *sk, struct lt_who old)
+static void lt_stale_evicted(struct lt_net *ln, struct lt_event *ev)
 {
 	lt_stats_inc(&ln->stats, STALE_SEEN);
 	lt_stats_inc(&ln->stats, STALE_EVICTED);
-	lt_stale_report(ln->net, ct, flow, sk, old,
-			NF_LOOPTRACK_DECISION_EVICTED);
+	ev->decision = NF_LOOPTRACK_DECISION_EVICTED;
+	lt_event_send(ln->net, ev);
 }
 
-static void lt_stale_observed(struct lt_net *ln, const struct nf_conn *ct,
-			      const struct nf_conntrack_tuple *flow,
-			      const struct sock *sk, struct lt_who old)
+static void lt_stale_observed(struct lt_net *ln, struct lt_event *ev)
 {
 	lt_stats_inc(&ln->stats, STALE_SEEN);
-	lt_stale_report(ln->net, ct, flow, sk, old,
-			NF_LOOPTRACK_DECISION_OBSERVED);
+	ev->decision = NF_LOOPTRACK_DECISION_OBSERVED;
+	lt_event_send(ln->net, ev);
 }
 
 /* The entry that a packet was matched to, or that spoilt it: conntrack calls
@@ -170,25 +168,31 @@ static struct nf_conn *lt_stale_entry(const struct sk_buff *skb,
 unsigned int lt_stale_check_syn(struct lt_net *ln, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
-	const struct lt_who unknown = {};
 	const struct sock *sk = state->sk;
 	unsigned int verdict = NF_ACCEPT;
 	struct nf_conntrack_tuple flow;
 	enum ip_conntrack_dir dir;
+	struct lt_event ev;
 	struct nf_conn *ct;
 
 	ct = lt_stale_entry(skb, state, &flow, &dir);
 	if (likely(!ct))
 		return NF_ACCEPT;
 
-	if (lt_stale_is_first_syn(sk, skb, &flow) &&
-	    lt_stale_is_past(ct, dir, sk)) {
-		if (!lt_stale_enforces(ln))
-			lt_stale_observed(ln, ct, &flow, sk, unknown);
-		else if (!lt_ct_restart(skb, ct, state, &verdict))
-			lt_stale_evicted(ln, ct, &flow, sk, unknown);
+	if (!lt_stale_is_first_syn(sk, skb, &flow) ||
+	    !lt_stale_is_past(ct, &flow, dir, sk)) {
+		nf_ct_put(ct);
+		return NF_ACCEPT;
 	}
-	nf_ct_put(ct);
+
+	lt_stale_describe(&ev, ct, &flow, sk);
+	if (lt_stale_enforces(ln)) {
+		if (!lt_ct_restart(skb, ct, state, &verdict))
+			lt_stale_evicted(ln, &ev);
+	} else {
+		lt_stale_observed(ln, &ev);
+		nf_ct_put(ct);
+	}
 
 	return verdict;
 }
@@ -207,7 +211,6 @@ unsigned int lt_stale_check_syn(struct lt_net *ln, struct sk_buff *skb,
 void lt_stale_check_zoned_syn(struct lt_net *ln, const struct sk_buff *skb,
 			      const struct nf_hook_state *state)
 {
-	const struct lt_who unknown = {};
 	const struct sock *sk = state->sk;
 	enum ip_conntrack_info ctinfo;
 	const struct nf_conn *tmpl = nf_ct_get(skb, &ctinfo);
@@ -215,6 +218,7 @@ void lt_stale_check_zoned_syn(struct lt_net *ln, const struct sk_buff *skb,
 	struct nf_conntrack_tuple flow;
 	struct nf_conntrack_zone buf;
 	enum ip_conntrack_dir dir;
+	struct lt_event ev;
 	struct nf_conn *ct;
 
 	/* VRF: the second time the packet has its entry already. */
@@ -227,12 +231,13 @@ void lt_stale_check_zoned_syn(struct lt_net *ln, const struct sk_buff *skb,
 		return;
 
 	if (dir == IP_CT_DIR_REPLY && lt_stale_is_first_syn(sk, skb, &flow) &&
-	    lt_stale_is_past(ct, dir, sk)) {
-		if (!lt_stale_enforces(ln)) {
-			lt_stale_observed(ln, ct, &flow, sk, unknown);
-		} else {
+	    lt_stale_is_past(ct, &flow, dir, sk)) {
+		lt_stale_describe(&ev, ct, &flow, sk);
+		if (lt_stale_enforces(ln)) {
 			lt_ct_evict(ct);
-			lt_stale_evicted(ln, ct, &flow, sk, unknown);
+			lt_stale_evicted(ln, &ev);
+		} else {
+			lt_stale_observed(ln, &ev);
 		}
 	}
 	nf_ct_put(ct);
@@ -254,7 +259,8 @@ static struct sock *lt_stale_udp_sender(const struct nf_conn *ct,
 }
 
 /* A socket sends on a flow that another one opened. Return: true if that is
- * gone, and was the only one that could send on it.
+ * gone, was the only one that could send on it when it was new, and nobody has
+ * joined it in its lifetime.
  */
 static bool lt_stale_is_past_udp(struct lt_net *ln, struct lt_owner *owner)
 {
@@ -274,23 +280,22 @@ static noinline unsigned int
 lt_stale_evict_udp(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 		   const struct nf_hook_state *state, struct lt_owner *owner)
 {
-	const struct nf_conntrack_tuple flow =
-		*lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
-	const struct lt_who old = owner->who;
 	unsigned int verdict = NF_ACCEPT;
+	struct lt_event ev;
 
+	lt_stale_describe(&ev, ct, lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
+			  state->sk);
+	ev.holder_owner = owner->who;
 	if (!lt_stale_enforces(ln)) {
 		/* Once for each, not with each packet. */
 		if (!test_and_set_bit(LT_OWNER_STALE_TOLD, &owner->flags))
-			lt_stale_observed(ln, ct, &flow, state->sk, old);
+			lt_stale_observed(ln, &ev);
 		return NF_ACCEPT;
 	}
 
-	/* For those who read about it; the packet lets go of it. */
 	nf_conntrack_get(&ct->ct_general);
 	if (!lt_ct_restart(skb, ct, state, &verdict))
-		lt_stale_evicted(ln, ct, &flow, state->sk, old);
-	nf_ct_put(ct);
+		lt_stale_evicted(ln, &ev);
 
 	return verdict;
 }
@@ -323,6 +328,16 @@ unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 	return lt_stale_evict_udp(ln, skb, ct, state, owner);
 }
 
+static bool lt_stale_wants_owner(const struct lt_net *ln, bool nat,
+				 bool loopback)
+{
+	const u8 *mode = ln->mode;
+
+	return (nat && (READ_ONCE(mode[NF_LOOPTRACK_FEATURE_STALE]) ||
+			READ_ONCE(mode[NF_LOOPTRACK_FEATURE_PORTS]))) ||
+	       (loopback && READ_ONCE(mode[NF_LOOPTRACK_FEATURE_LINGER]));
+}
+
 /**
  * lt_stale_note_owner() - remember the socket that opens a UDP flow
  * @ln: the module's part of the network namespace
@@ -339,11 +354,15 @@ void lt_stale_note_owner(struct lt_net *ln, const struct nf_conn *ct,
 	struct lt_owner *owner;
 	struct sock *sk;
 
-	if (!nat && !loopback)
+	/* Who owned a flow of the same addresses and ports doesn't own this. */
+	lt_owner_forget(&ln->owners, ct);
+
+	if (!lt_stale_wants_owner(ln, nat, loopback))
 		return;
 
 	sk = lt_stale_udp_sender(ct, state);
-	if (!sk)
+	if (!sk || !lt_sock_is_local(ln->net,
+				     lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)))
 		return;
 
 	owner = lt_owner_note(&ln->owners, ct, sk, loopback);

@@ -34,8 +34,10 @@ struct lt_stats {
 	unsigned long base[LT_STAT_COUNT];
 };
 
-#define lt_stats_inc(stats, name) \
-	this_cpu_inc((stats)->cpu->val[NF_LOOPTRACK_A_STATS_##name])
+#define lt_stats_add(stats, name, n) \
+	this_cpu_add((stats)->cpu->val[NF_LOOPTRACK_A_STATS_##name], n)
+
+#define lt_stats_inc(stats, name)	lt_stats_add(stats, name, 1)
 
 int lt_stats_init(struct lt_stats *stats);
 void lt_stats_free(struct lt_stats *stats);

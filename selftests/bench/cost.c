@@ -36,7 +36,7 @@
 #define FIRST_PORT	10000
 #define MAX_CONNS	20000
 #define MAX_OPS		100000000
-#define SETTLE_US	100000
+#define SETTLE_US	400000
 #define MAX_RETRIES	20
 
 static const char *netns, *server_netns, *hook, *ip;
@@ -307,7 +307,10 @@ static bool play_batch(double *took)
 
 	if (hook && system(hook))
 		exit(2);
-	/* What has been left to RCU does not belong to this batch. */
+	/* What has been left to RCU, or to the module's feature linger, of the
+	 * batch before does not belong to this one. (The kernel, too, removes
+	 * dead entries and sockets later.)
+	 */
 	usleep(SETTLE_US);
 
 	slept = sleeps();
