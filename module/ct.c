@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The conntrack ledger: who holds a tuple, and how a new entry gets in. */
 
-#include <linux/jhash.h>
+#include <linux/hash.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/spinlock.h>
@@ -35,23 +35,24 @@
  * lost packets, since the flow picks again. With the lock it sees that P is
  * taken, and does not try.
  */
-#define LT_CT_LOCKS	256
+#define LT_CT_LOCK_BITS	8
+#define LT_CT_LOCKS	BIT(LT_CT_LOCK_BITS)
 
 static struct {
 	spinlock_t lock;	/* orders commits, see above */
 } ____cacheline_aligned_in_smp lt_ct_locks[LT_CT_LOCKS];
 
+/* Of all in a tuple the ports differ most, and the client's address. Flows that
+ * share a lock without need only wait for each other.
+ */
 static spinlock_t *lt_ct_lock(const struct nf_conntrack_tuple *reply)
 {
-	u32 hash = jhash_3words((__force u32)reply->src.u3.all[3] ^
-				(__force u32)reply->src.u3.all[0],
-				(__force u32)reply->dst.u3.all[3] ^
-				(__force u32)reply->dst.u3.all[0],
-				(__force u32)reply->src.u.all << 16 |
-				(__force u32)reply->dst.u.all,
-				reply->dst.protonum);
+	u32 key = (__force u32)reply->dst.u3.all[3] ^
+		  (__force u32)reply->dst.u3.all[0] ^
+		  ((__force u32)reply->src.u.all << 16) ^
+		  (__force u32)reply->dst.u.all;
 
-	return &lt_ct_locks[hash % LT_CT_LOCKS].lock;
+	return &lt_ct_locks[hash_32(key, LT_CT_LOCK_BITS)].lock;
 }
 
 /* Why did confirm refuse? For want of the port, or for something that another
@@ -306,34 +307,36 @@ bool lt_ct_is_loopback(const struct nf_conn *ct)
 	       lt_sock_is_local(net, lt_ct_tuple(ct, IP_CT_DIR_REPLY));
 }
 
+static bool lt_ct_has_hook(struct nf_hook_entries __rcu *const *list)
+{
+	const struct nf_hook_entries *e;
+	struct nf_hook_ops *const *ops;
+	bool has = false;
+	unsigned int i;
+
+	rcu_read_lock();
+	e = rcu_dereference(list[NF_INET_LOCAL_OUT]);
+	ops = e ? nf_hook_entries_get_hook_ops(e) : NULL;
+	for (i = 0; ops && i < e->num_hook_entries && !has; i++)
+		has = ops[i]->priority == NF_IP_PRI_CONNTRACK;
+	rcu_read_unlock();
+
+	return has;
+}
+
 /**
- * lt_ct_is_on() - does conntrack look at packets where we do
- * @state: of a hook that conntrack has one at, LOCAL_OUT or PRE_ROUTING
+ * lt_ct_is_on() - does conntrack look at packets here
+ * @net: network namespace
  *
  * For packets without an entry: most often there is no conntrack at all.
  *
- * Context: in a hook.
- * Return: false if it doesn't, in this namespace and family.
+ * Context: any.
+ * Return: false if it does in neither family.
  */
-bool lt_ct_is_on(const struct nf_hook_state *state)
+bool lt_ct_is_on(const struct net *net)
 {
-	struct nf_hook_entries __rcu *const *list;
-	struct nf_hook_ops *const *ops;
-	const struct nf_hook_entries *e;
-	unsigned int i;
-
-	list = state->pf == NFPROTO_IPV6 ? state->net->nf.hooks_ipv6 :
-					   state->net->nf.hooks_ipv4;
-	e = rcu_dereference(list[state->hook]);
-	if (!e)
-		return false;
-
-	ops = nf_hook_entries_get_hook_ops(e);
-	for (i = 0; i < e->num_hook_entries; i++)
-		if (ops[i]->priority == NF_IP_PRI_CONNTRACK)
-			return true;
-
-	return false;
+	return lt_ct_has_hook(net->nf.hooks_ipv4) ||
+	       lt_ct_has_hook(net->nf.hooks_ipv6);
 }
 
 /**

@@ -69,7 +69,7 @@ int lt_ct_restart(struct sk_buff *skb, struct nf_conn *ct,
 bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b);
 bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);
 bool lt_ct_is_loopback(const struct nf_conn *ct);
-bool lt_ct_is_on(const struct nf_hook_state *state);
+bool lt_ct_is_on(const struct net *net);
 
 void lt_ct_init(void);
 

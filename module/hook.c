@@ -59,10 +59,14 @@ static unsigned int lt_hook_note(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* What is out of line takes a hook's arguments, so that the fast path has nothing
- * to move, and needs no stack.
+/* The fast paths are counted in instructions. What is out of line takes a hook's
+ * arguments, and keeps them (__used), so that there is nothing to move and no
+ * stack to set up before; and who traces wants to see that, and not (notrace)
+ * how packets pass.
  */
-static noinline unsigned int
+#define LT_HOOK_SLOW	noinline __used
+
+static LT_HOOK_SLOW unsigned int
 lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		   const struct nf_hook_state *state)
 {
@@ -82,6 +86,8 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
 
+	/* From the first flow on there may be stale ones. */
+	lt_netns_want(ln, LT_HOOK_SYN);
 	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID)
 		lt_netns_want(ln, LT_HOOK_ZONE);
 
@@ -97,8 +103,8 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 }
 
 /* Runs just before conntrack confirms. */
-static unsigned int lt_hook_commit(void *priv, struct sk_buff *skb,
-				   const struct nf_hook_state *state)
+static notrace unsigned int
+lt_hook_commit(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	if (likely(!lt_hook_may_be_new(skb)))
 		return NF_ACCEPT;
@@ -116,7 +122,7 @@ static bool lt_hook_is_demuxed(const struct sk_buff *skb)
 	       CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL;
 }
 
-static noinline unsigned int
+static LT_HOOK_SLOW unsigned int
 lt_hook_commit_in_slow(void *priv, struct sk_buff *skb,
 		       const struct nf_hook_state *state)
 {
@@ -127,8 +133,8 @@ lt_hook_commit_in_slow(void *priv, struct sk_buff *skb,
 }
 
 /* Likewise, for packets that arrive. */
-static unsigned int lt_hook_commit_in(void *priv, struct sk_buff *skb,
-				      const struct nf_hook_state *state)
+static notrace unsigned int
+lt_hook_commit_in(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	if (likely(!lt_hook_may_be_new(skb) &&
 		   !(LT_COMPAT_NAT_KEEPS_SOCKET && lt_hook_is_demuxed(skb))))
@@ -145,7 +151,7 @@ static bool lt_hook_is_opening(const struct nf_hook_state *state)
 	return state->sk && state->sk->sk_state == TCP_SYN_SENT;
 }
 
-static noinline unsigned int
+static LT_HOOK_SLOW unsigned int
 lt_hook_syn_sent(void *priv, struct sk_buff *skb,
 		 const struct nf_hook_state *state)
 {
@@ -153,8 +159,8 @@ lt_hook_syn_sent(void *priv, struct sk_buff *skb,
 }
 
 /* Runs just after conntrack has looked for the packet's entry. */
-static unsigned int lt_hook_syn(void *priv, struct sk_buff *skb,
-				const struct nf_hook_state *state)
+static notrace unsigned int
+lt_hook_syn(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	if (likely(!lt_hook_is_opening(state)))
 		return NF_ACCEPT;
@@ -172,7 +178,7 @@ static unsigned int lt_hook_zone(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-static noinline unsigned int
+static LT_HOOK_SLOW unsigned int
 lt_hook_udp_nat(void *priv, struct sk_buff *skb,
 		const struct nf_hook_state *state)
 {
@@ -187,8 +193,8 @@ lt_hook_udp_nat(void *priv, struct sk_buff *skb,
 }
 
 /* Runs just after conntrack, where local UDP flows meet NAT. */
-static unsigned int lt_hook_udp(void *priv, struct sk_buff *skb,
-				const struct nf_hook_state *state)
+static notrace unsigned int
+lt_hook_udp(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
 

@@ -8,6 +8,7 @@
 #include <linux/string.h>
 #include <net/netns/generic.h>
 
+#include "ct.h"
 #include "hook.h"
 #include "linger.h"
 #include "netns.h"
@@ -135,7 +136,8 @@ static unsigned long lt_netns_hooks(const u8 *mode)
 
 /* Those are registered only where asked for. */
 #define LT_NETNS_ON_DEMAND \
-	(BIT(LT_HOOK_NOTE) | BIT(LT_HOOK_ZONE) | BIT(LT_HOOK_UDP))
+	(BIT(LT_HOOK_NOTE) | BIT(LT_HOOK_SYN) | BIT(LT_HOOK_ZONE) | \
+	 BIT(LT_HOOK_UDP))
 
 static void lt_netns_unhook(struct lt_net *ln, unsigned long hooks)
 {
@@ -215,6 +217,9 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 	useful = lt_netns_hooks(mode);
 	linger = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LINGER);
 	wanted = useful & ~LT_NETNS_ON_DEMAND & ~ln->hooked;
+	/* conntrack may have flows that we haven't seen. */
+	if (lt_ct_is_on(net))
+		wanted |= useful & BIT(LT_HOOK_SYN) & ~ln->hooked;
 
 	err = lt_netns_hook(ln, wanted);
 	if (err)
@@ -269,8 +274,9 @@ static void lt_netns_hook_asked(struct work_struct *work)
 /**
  * lt_netns_want() - have a set of hooks registered that is there on demand
  * @ln: the module's part of the network namespace
- * @which: LT_HOOK_NOTE, for rules that change what they match; LT_HOOK_ZONE, for
- *	conntrack zones; LT_HOOK_UDP, for local UDP flows that meet NAT
+ * @which: LT_HOOK_NOTE, for rules that change what they match; LT_HOOK_SYN, where
+ *	there is conntrack; LT_HOOK_ZONE, for its zones; LT_HOOK_UDP, for local UDP
+ *	flows that meet NAT
  *
  * Another hook that each packet passes is not for all the others to pay. It
  * stays until there is no more use for it.

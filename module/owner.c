@@ -126,7 +126,7 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 	spin_lock_bh(&owners->lock);
 	/* Fails as well if another CPU was as fast with the same flow. */
 	if (rhashtable_lookup_insert_fast(&owners->table, &owner->node,
-				   lt_owner_params)) {
+					  lt_owner_params)) {
 		kfree(owner);
 		owner = NULL;
 	} else {

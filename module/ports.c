@@ -447,12 +447,14 @@ static noinline unsigned int lt_ports_ask(struct lt_net *ln, struct sk_buff *skb
 	unsigned int verdict = NF_ACCEPT;
 	struct lt_who who;
 
-	if (lt_ct_port_changed(ct))
+	if (lt_ct_port_changed(ct)) {
 		verdict = lt_ports_port_changed(ln, skb, ct, state, enforce);
+		/* A rule that didn't match before may have given it a helper. */
+		if (verdict != NF_ACCEPT || !lt_ct_is_exclusive(skb, ct))
+			return verdict;
+	}
 
-	/* A rule that didn't match before may have given it a helper. */
-	if (verdict == NF_ACCEPT && lt_ct_is_exclusive(skb, ct) &&
-	    lt_ports_held(ln, skb, ct, state, enforce, &who))
+	if (lt_ports_held(ln, skb, ct, state, enforce, &who))
 		verdict = lt_ports_move(ln, skb, ct, state, &who, enforce);
 
 	return verdict;

@@ -141,7 +141,7 @@ static struct nf_conn *lt_stale_entry(const struct sk_buff *skb,
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
 	if (!ct) {
-		if (ctinfo == IP_CT_UNTRACKED || !lt_ct_is_on(state) ||
+		if (ctinfo == IP_CT_UNTRACKED || !lt_ct_is_on(state->net) ||
 		    !lt_stale_flow(flow, skb, state))
 			return NULL;
 		return lt_ct_find(state->net, &nf_ct_zone_dflt, flow, dir);

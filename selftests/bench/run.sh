@@ -185,6 +185,7 @@ need_module
 
 subtest "UDP send+receive, enforce: at most $limit_udp %" at_most "$limit_udp" udp enforce
 subtest "TCP connect+close, enforce: at most $limit_tcp %" at_most "$limit_tcp" tcp enforce
-subtest "TCP connect+close over lo, enforce: at most $limit_loop %" at_most "$limit_loop" loop enforce
+subtest "TCP connect+close over lo, enforce: at most $limit_loop %" \
+	at_most "$limit_loop" loop enforce
 subtest "UDP send+receive, off: nothing" at_most "$limit_off" udp off
 run_subtests
