@@ -159,7 +159,7 @@ busywait() {
 ##############################################################################
 # Namespaces and what has to be undone
 
-c0='' c1='' r='' s=''
+c0='' c1='' r='' s='' a=''
 namespaces=()
 background=()
 legacy_used=''
@@ -215,7 +215,7 @@ drop_ns() {
 		orders+="netns del $ns"$'\n'
 	done
 	namespaces=()
-	c0='' c1='' r='' s='' legacy_used=''
+	c0='' c1='' r='' s='' a='' legacy_used=''
 	[ -z "$orders" ] || ip -force -batch - <<<"$orders"
 }
 
@@ -297,6 +297,36 @@ clean_topology() {
 	in_ns "$r" nft flush ruleset || return
 	in_ns "$r" conntrack -F >/dev/null 2>&1
 	looptrack -n "$r" reset
+}
+
+# A host that talks to itself: $a with the addresses 10.98.0.1 and fd98::1, and a
+# default route to nowhere.
+alone() {
+	drop_ns
+	make_ns a
+	{
+		echo "link add d0 type veth peer name d1"
+		addresses d0 10.98.0.1/24 fd98::1/64
+		echo "route add default via 10.98.0.2"
+		echo "route add default via fd98::2"
+	} | ip -n "$a" -batch - || fail "cannot make the host"
+}
+
+# The same, but what an earlier subtest left is used again. Source ports from
+# $base on have not been used before.
+base=20000
+same_host() {
+	[ -n "$a" ] || alone
+}
+
+# dst FAMILY NUMBER: an address that is reached by the default route.
+dst() {
+	[ "$1" = 4 ] && echo "203.0.113.$2" || echo "2001:db8::$2"
+}
+
+# loopback FAMILY
+loopback() {
+	[ "$1" = 4 ] && echo 127.0.0.1 || echo ::1
 }
 
 server() {
@@ -383,6 +413,46 @@ snat_iptables() {
 	done
 }
 
+# redirection NAME BACKEND FAMILY PROTO HOOK FROM:TO...: a script $tmp/NAME that
+# sends what goes to a port FROM of any address of dst() to this host's port TO,
+# in place of what an earlier such script said of FAMILY and PROTO. HOOK: output or
+# prerouting.
+redirection() {
+	local name=$1 backend=$2 family=$3 proto=$4 hook=$5 net=203.0.113.0/24 ip=ip tool ports
+
+	tmpdir
+	[ "$family" = 4 ] || net=2001:db8::/64 ip=ip6
+	shift 5
+	if [ "$backend" = nft ]; then
+		cat <<-EOT
+			nft -f - <<-END
+			table $ip redirect-$proto {}
+			flush table $ip redirect-$proto
+			table $ip redirect-$proto {
+				chain nat {
+					type nat hook $hook priority -100
+		EOT
+		for ports in "$@"; do
+			echo "$ip daddr $net $proto dport ${ports%:*} redirect to :${ports#*:}"
+		done
+		printf '}\n}\nEND\n'
+	else
+		tool=$(backend_tool "$backend" "$family")
+		[ "$backend" != legacy ] || legacy_used=1
+		echo "$tool -w -t nat -F ${hook^^} || exit"
+		for ports in "$@"; do
+			echo "$tool -w -t nat -A ${hook^^} -d $net -p $proto --dport ${ports%:*}" \
+				"-j REDIRECT --to-ports ${ports#*:} || exit"
+		done
+	fi >"$tmp/$name"
+}
+
+# redirect NS BACKEND FAMILY PROTO HOOK FROM:TO...: the same, done.
+redirect() {
+	redirection rules "${@:2}"
+	in_ns "$1" sh "$tmp/rules" || fail "cannot set rules: $*"
+}
+
 # widen NS: rules, run between the choice of a port and its commit, that take
 # the time of a million or so instructions; two flows meet there often then.
 widen() {
@@ -424,6 +494,65 @@ mode() {
 	looptrack -n "$1" set "$2" "$3" || fail "looptrack set $2 $3 failed"
 }
 
+# only NS FEATURE MODE: the other features that act on flows are off. The mode
+# "defaults" means: all as they are without a word. Counts from zero.
+only() {
+	local feature orders=()
+
+	for feature in clash stale ports linger; do
+		if [ "$3" = defaults ]; then
+			orders+=("$feature" enforce)
+		elif [ "$feature" = "$2" ]; then
+			orders+=("$feature" "$3")
+		else
+			orders+=("$feature" off)
+		fi
+	done
+	looptrack -n "$1" set "${orders[@]}" && looptrack -n "$1" reset ||
+		fail "looptrack set $2 $3 failed"
+}
+
+# modes FAMILY: those to go through. IPv6 is not all done twice.
+modes() {
+	echo off observe enforce
+	[ "$1" = 6 ] || echo defaults
+}
+
+# holds TEXT NAME VALUE OPERATOR NUMBER
+holds() {
+	case $4 in
+	'=') [ "$3" = "$5" ] ;;
+	'<=') [ "$3" -le "$5" ] ;;
+	'>=') [ "$3" -ge "$5" ] ;;
+	*) false ;;
+	esac || fail "$1: $2 is ${3:-not there}, which should be $4 $5"
+}
+
+# want TEXT TERM...: the words R_* are so; TERM: KEY=N, KEY<=N, KEY>=N.
+want() {
+	local text=$1 term var
+
+	shift
+	for term; do
+		[[ $term =~ ^([A-Za-z_]+)([<>]?=)(.*)$ ]]
+		var=R_${BASH_REMATCH[1]}
+		holds "$text" "${var#R_}" "${!var}" "${BASH_REMATCH[@]:2}" || return
+	done
+}
+
+# counts NS TEXT TERM...: likewise the counters.
+counts() {
+	local text=$2 stats term
+
+	stats=$(looptrack -j -n "$1" stats)
+	shift 2
+	for term; do
+		[[ $term =~ ^([a-z_]+)([<>]?=)(.*)$ ]]
+		holds "$text" "${BASH_REMATCH[1]}" "$(json "${BASH_REMATCH[1]}" <<<"$stats")" \
+			"${BASH_REMATCH[@]:2}" || return
+	done
+}
+
 # counter NS NAME: one of the module's.
 counter() {
 	json "$2" < <(looptrack -j -n "$1" stats)
@@ -460,6 +589,9 @@ words() {
 }
 
 R_rounds='' R_conns='' R_ok='' R_slow='' R_failed='' R_gaveup='' R_resent='' R_wrong=''
+R_noport='' R_rewritten='' R_max_ms='' R_per_s=''
+R_asked='' R_answered='' R_misled='' R_fastopened='' R_denied='' R_passed=''
+R_by_A='' R_by_B='' R_heard_A='' R_heard_B=''
 
 # race ARGUMENT...: runs the program, leaves its words in R_*; false if it broke.
 race() {
@@ -473,6 +605,41 @@ race() {
 	note "race: $out"
 	# shellcheck disable=SC2086 # one word for each
 	words $out
+}
+
+# report TEXT OUTPUT: of a program, as words; those that are not 0 are shown.
+report() {
+	local word brief=''
+
+	for word in $2; do
+		[[ $word = *=0 ]] || brief+=" $word"
+	done
+	note "$1:$brief"
+	# shellcheck disable=SC2086 # one word for each
+	words $2
+}
+
+# scene NS FAMILY TEXT [OPTION...] <SCRIPT: plays it, leaves its words in R_* and
+# notes them after TEXT.
+scene() {
+	local out
+
+	if ! out=$(command scene -n "$1" "-$2" -g $((KSFT_SLOW ? 30000 : 8000)) "${@:4}"); then
+		fail "$3: the scene broke"
+		return
+	fi
+	report "$3" "$out"
+}
+
+# churn NS TEXT ARGUMENT...: runs the program, likewise.
+churn() {
+	local out
+
+	if ! out=$(command churn -n "$1" -T $((KSFT_SLOW ? 5000 : 500)) "${@:3}"); then
+		fail "churn ${*:3}: failed"
+		return
+	fi
+	report "$2" "$out"
 }
 
 # serve PROTO FAMILY PORT: a server in $s for several races, if there is none.
@@ -510,7 +677,8 @@ strays() {
 			split(addrs, a, "-")
 			for (i in a)
 				allowed[a[i]] = 1
-			split(ports, p, "-")
+			if (split(ports, p, "-") == 1)
+				p[2] = p[1]
 		}
 		{
 			# src dst sport dport of the request, then of the reply

@@ -166,7 +166,7 @@ static const struct attr_desc stats_desc[] = {
 	},
 	[NF_LOOPTRACK_A_STATS_PORTS_DEMUXED] = {
 		.name = "ports_demuxed", .type = ATTR_U64, .doc =
-		"Packets that the kernel had assigned to another flow's socket, before NAT gave them a port of their own, and that were assigned again. Kernels before 6.6 do that.",
+		"Packets that the kernel had assigned to another flow's socket, before NAT gave them a port of their own, and that were assigned again. Older kernels (6.1) do that.",
 	},
 	[NF_LOOPTRACK_A_STATS_LINGER_SEEN] = {
 		.name = "linger_seen", .type = ATTR_U64, .doc =

@@ -1,0 +1,375 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What is left of a loopback flow when both sockets have gone: an entry in the
+# conntrack table and a TIME_WAIT socket. Churn fills the table with the one and
+# uses up the source ports with the other. Each subtest shows that with the mode
+# off and that it is gone with enforce; or that what still serves is left alone.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need ip nft conntrack ss
+need_module
+
+: "${KSFT_CONNECTIONS:=$((KSFT_SLOW ? 2000 : 10000))}"
+: "${KSFT_SECONDS:=$((KSFT_SLOW ? 30 : 12))}"
+: "${KSFT_FEW_SECONDS:=$((KSFT_SLOW ? 15 : 5))}"
+
+# entries NS PROTO [FILTER...]: how many there are.
+entries() {
+	in_ns "$1" conntrack -L -p "$2" "${@:3}" 2>/dev/null | wc -l
+}
+
+no_entry() {
+	[ "$(entries "$@")" = 0 ]
+}
+
+# gone MODE NS PROTO [FILTER...]: the entries are, within a second, if they
+# should be.
+gone() {
+	case $1 in
+	off | observe)
+		! busywait 1200 no_entry "${@:2}" || fail "$1: the entries are gone"
+		;;
+	*)
+		busywait 1000 no_entry "${@:2}" ||
+			fail "$1: left are $(in_ns "$2" conntrack -L -p "${@:3}" 2>/dev/null)"
+		;;
+	esac
+}
+
+# soon NS TEXT TERM...: the counters are so within a second.
+soon() {
+	busywait 1000 counts "$@" || counts "$@"
+}
+
+# waiting NS [FILTER...]: TIME_WAIT sockets.
+waiting() {
+	in_ns "$1" ss -Htan state time-wait "${@:2}" | wc -l
+}
+
+nobody_waits() {
+	[ "$(waiting "$@")" = 0 ]
+}
+
+##############################################################################
+# Churn
+
+# exhausted FAMILY PORTS SECONDS MODE...: the client closes first, and waits for
+# packets that cannot come.
+exhausted() {
+	local family=$1 ports=$2 seconds=$3 mode
+
+	for mode in "${@:4}"; do
+		alone || return
+		redirect "$a" nft "$family" tcp output 80:15001 || return
+		in_ns "$a" sysctl -qw net.ipv4.ip_local_port_range="20000 $((19999 + ports))" ||
+			return
+		only "$a" linger "$mode" || return
+		churn "$a" "$mode" -c -d "$seconds" 15001 80 "$(dst "$family" 1)" \
+			"$(dst "$family" 2)" "$(dst "$family" 3)" "$(dst "$family" 4)" || return
+		want "$mode" failed=0 gaveup=0 || return
+		case $mode in
+		off)
+			[ "$R_noport" -gt 0 ] || [ "$R_ok" -ge $((4 * ports)) ] ||
+				xfail "too slow: $R_ok connections in $seconds s" || return
+			want off 'noport>=1' && counts "$a" off linger_seen=0
+			;;
+		observe)
+			want observe 'noport>=1' && soon "$a" observe 'linger_seen>=1' \
+				linger_evicted=0 linger_reaped=0
+			;;
+		enforce)
+			want enforce noport=0 && soon "$a" enforce 'linger_evicted>=1' \
+				'linger_reaped>=1'
+			;;
+		defaults)
+			want defaults noport=0 slow=0
+			;;
+		esac || return
+	done
+}
+
+# at_most NS MAXIMUM
+at_most() {
+	[ "$(in_ns "$1" conntrack -C)" -le "$2" ]
+}
+
+# left FAMILY FIRST ADDRESS PORT MODE: entries 2 s after many connections.
+left() {
+	local family=$1 first=$2 address=$3 port=$4 mode vanilla args=(-N "$KSFT_CONNECTIONS")
+
+	[ "$first" = proxy ] || args+=(-c)
+	for mode in off "$5"; do
+		alone || return
+		redirect "$a" nft "$family" tcp output 80:15001 || return
+		in_ns "$a" sysctl -qw net.ipv4.ip_local_port_range="1024 65000" || return
+		only "$a" linger "$mode" || return
+		churn "$a" "$mode" "${args[@]}" 15001 "$port" "$address" || return
+		want "$mode" ok="$KSFT_CONNECTIONS" || return
+		if [ "$mode" = off ]; then
+			sleep 2
+			vanilla=$(in_ns "$a" conntrack -C)
+			note "off: $vanilla entries, $(waiting "$a") sockets in TIME_WAIT"
+			[ "$vanilla" -ge $((KSFT_CONNECTIONS / 2)) ] ||
+				fail "only $vanilla entries were left" || return
+			continue
+		fi
+		busywait 2000 at_most "$a" $((vanilla / 100)) ||
+			fail "$mode: $(in_ns "$a" conntrack -C) entries left" || return
+		busywait 1000 nobody_waits "$a" ||
+			fail "$mode: $(waiting "$a") sockets in TIME_WAIT" || return
+		note "$mode: $(in_ns "$a" conntrack -C) entries, $(waiting "$a") in TIME_WAIT"
+	done
+}
+
+##############################################################################
+# One flow
+
+# The host, with the rules of all subtests that follow: ports 80 of TCP and 53 of
+# UDP are a proxy's, port 81 is nobody's.
+host() {
+	local family
+
+	[ -z "$a" ] || return 0
+	alone || return
+	for family in 4 6; do
+		redirect "$a" nft "$family" tcp output 80:15001 81:15009 || return
+		redirect "$a" nft "$family" udp output 53:15001 || return
+	done
+}
+
+# udp FAMILY
+datagrams() {
+	local family=$1 mode
+
+	host || return
+	for mode in $(modes "$family"); do
+		only "$a" linger "$mode" || return
+		scene "$a" "$family" "$mode" <<-EOT || return
+			udp A at $(loopback "$family") from 15001
+			udp u from $base
+			ask u $(dst "$family" 1) 53
+			udp v from $base+1
+			aim v $(dst "$family" 1) 53
+			ask v $(dst "$family" 1) 53
+		EOT
+		want "$mode" answered=2 || return
+		gone "$mode" "$a" udp --orig-port-src "$base" || return
+		gone "$mode" "$a" udp --orig-port-src $((base + 1)) || return
+		case $mode in
+		off) counts "$a" off linger_seen=0 ;;
+		observe) soon "$a" observe linger_seen=2 linger_evicted=0 ;;
+		enforce) soon "$a" enforce linger_seen=2 linger_evicted=2 ;;
+		esac || return
+		base=$((base + 2))
+	done
+}
+
+# The other end of the flow has not gone.
+datagrams_alive() {
+	local family=$1 mode
+
+	host || return
+	for mode in enforce defaults; do
+		only "$a" linger "$mode" || return
+		scene "$a" "$family" "$mode" <<-EOT || return
+			udp A at $(loopback "$family") from 15001
+			udp u from $base
+			ask u $(dst "$family" 1) 53
+			close A
+			udp v from $base+1
+			udp B at $(loopback "$family") from 15001
+			ask v $(dst "$family" 1) 53
+			close v
+			sh sleep 1.5
+			sh conntrack -L -p udp >$tmp/list 2>/dev/null
+			sh grep -c sport=$base $tmp/list >$tmp/entries
+			sh grep -c sport=$((base + 1)) $tmp/list >>$tmp/entries
+		EOT
+		base=$((base + 2))
+		[ "$(paste -sd ' ' "$tmp/entries")" = "1 1" ] ||
+			fail "$mode: left are $(<"$tmp/entries")" || return
+	done
+}
+
+# ended FAMILY ENTRIES SCRIPT: a connection ends in another way. The script finds
+# the destination and the source port in TO, one that nobody serves in NOBODY.
+# ENTRIES are left without the module.
+ended() {
+	local family=$1 entries=$2 script=$3 mode got
+
+	host || return
+	for mode in $(modes "$family"); do
+		script=$3
+		script=${script//TO/$(dst "$family" 1) 80 from $base}
+		script=${script//NOBODY/$(dst "$family" 1) 81 from $base}
+		only "$a" linger "$mode" || return
+		scene "$a" "$family" "$mode" <<-EOT || return
+			listen A 15001
+			$script
+		EOT
+		want "$mode" gaveup=0 || return
+		got=$(entries "$a" tcp --orig-port-src "$base")
+		if [[ $mode = o* ]]; then
+			[ "$got" = "$entries" ] ||
+				fail "$mode: $got entries are left, not $entries" || return
+		else
+			gone "$mode" "$a" tcp --orig-port-src "$base" || return
+			busywait 1000 nobody_waits "$a" "sport = :$base or dport = :$base" ||
+				fail "$mode: sockets in TIME_WAIT are left" || return
+		fi
+		case $mode in
+		off) counts "$a" off linger_seen=0 ;;
+		observe) soon "$a" observe "linger_seen>=$entries" linger_evicted=0 ;;
+		enforce) soon "$a" enforce "linger_evicted>=$entries" ;;
+		esac || return
+		base=$((base + 1))
+	done
+}
+
+# held FAMILY WANTED SCRIPT: something of the connection lives on; a second later
+# it has its entry, and does what it should, by the words WANTED.
+held() {
+	local family=$1 wanted=$2 script=$3 mode words check
+
+	read -r -a words <<<"$wanted"
+	host || return
+	for mode in off enforce defaults; do
+		script=$3
+		script=${script//TO/$(dst "$family" 1) 80 from $base}
+		check="sh conntrack -L -p tcp --orig-port-src $base 2>/dev/null | grep -q src="
+		script=${script//CHECK/"$check"}
+		only "$a" linger "$mode" || return
+		scene "$a" "$family" "$mode" <<-EOT || return
+			listen A 15001
+			$script
+		EOT
+		want "$mode" "${words[@]}" || return
+		[ "$mode" = off ] || gone "$mode" "$a" tcp --orig-port-src "$base" || return
+		base=$((base + 1))
+	done
+}
+
+# states NS: protocol, state and port of the entries, and whether they have more
+# than a quarter of the timeout that TIME_WAIT, a datagram and a stream have.
+states() {
+	in_ns "$1" conntrack -L 2>/dev/null | awk '
+		{
+			match($0, /dport=[0-9]+/)
+			port = substr($0, RSTART, RLENGTH)
+			state = $1 == "tcp" ? $4 : ""
+			print $1, state, port, ($3 > 25)
+		}' | sort
+}
+
+# Flows with a remote end are the kernel's: of the client, of a router, of the
+# server.
+remote() {
+	local family=$1 mode ns wanted='tcp TIME_WAIT dport=7000 1,udp  dport=7001 1,'
+
+	for mode in off enforce defaults; do
+		topology || return
+		ip -n "$s" -batch - <<-EOT || return
+			route add 10.99.0.0/24 via 10.99.9.1
+			route add fd99:0::/64 via fd99:9::1
+		EOT
+		for ns in "$c0" "$r" "$s"; do
+			in_ns "$ns" nft -f - <<-EOT || return
+				table inet watch {
+					chain input {
+						type filter hook input priority 0
+						ct state established
+					}
+					chain forward {
+						type filter hook forward priority 0
+						ct state established
+					}
+				}
+			EOT
+			only "$ns" linger "$mode" || return
+		done
+		scene "$c0" "$family" "$mode" <<-EOT || return
+			netns $s
+			listen S 7000
+			udp T from 7001
+			netns $c0
+			connect c $(server "$family") 7000 from $base
+			close c
+			eof c.peer
+			close c.peer
+			udp u from $base
+			ask u $(server "$family") 7001
+			ask u $(server "$family") 7001
+		EOT
+		[ "$mode" = off ] || sleep 1.5
+		for ns in c0 r s; do
+			states "${!ns}" | tr '\n' ',' >"$tmp/$ns-$mode"
+			note "$mode: $ns: $(<"$tmp/$ns-$mode")"
+			[[ $(<"$tmp/$ns-$mode") = *"$wanted"* ]] ||
+				fail "$mode: $ns has other entries" || return
+			counts "${!ns}" "$mode" linger_seen=0 linger_reaped=0 || return
+		done
+		[ "$(waiting "$c0")" = 1 ] ||
+			fail "$mode: $(waiting "$c0") sockets in TIME_WAIT" || return
+	done
+}
+
+# Somebody has set the timeout for good.
+fixed() {
+	local family=$1 mode flow own=10.98.0.1
+
+	[ "$family" = 4 ] || own=fd98::1
+	host || return
+	for mode in enforce defaults; do
+		only "$a" linger "$mode" || return
+		flow="-p tcp -s $own -d $(dst "$family" 1) --sport $base --dport 80"
+		scene "$a" "$family" "$mode" <<-EOT || return
+			listen A 15001
+			connect c $(dst "$family" 1) 80 from $base
+			sh conntrack -U $flow -t 300 -u FIXED_TIMEOUT >$tmp/update 2>&1 || :
+			close c
+			eof c.peer
+			close c.peer
+		EOT
+		grep -q ' 1 flow.*been updated' "$tmp/update" ||
+			skip "conntrack cannot fix a timeout: $(<"$tmp/update")" || return
+		! busywait 1500 no_entry "$a" tcp --orig-port-src "$base" ||
+			fail "$mode: the entry is gone" || return
+		counts "$a" "$mode" linger_evicted=0 || return
+		base=$((base + 1))
+	done
+}
+
+for v in 4 6; do
+	subtest "both sockets of a datagram flow closed, IPv$v" datagrams $v
+	subtest "one socket of a datagram flow closed, IPv$v" datagrams_alive $v
+	subtest "reset by the client, IPv$v" ended $v 1 $'connect c TO\nreset c\nclose c.peer'
+	subtest "reset by the proxy, IPv$v" ended $v 1 $'connect c TO\nreset c.peer\nclose c'
+	subtest "refused, IPv$v" ended $v 0 'connect c NOBODY'
+	subtest "closed by the client first, IPv$v" \
+		ended $v 1 $'connect c TO\nclose c\neof c.peer\nclose c.peer'
+	subtest "closed by the proxy first, IPv$v" \
+		ended $v 1 $'connect c TO\nclose c.peer\neof c\nclose c'
+	subtest "gone without a packet, IPv$v" \
+		ended $v 1 $'connect c TO\nvanish c\nvanish c.peer'
+	subtest "half closed by the client, IPv$v" held $v "passed=2 failed=0" \
+		$'connect c TO\nshut c\nsh sleep 1.2\nCHECK\npass c.peer c\npass c.peer c'
+	subtest "half closed by the proxy, IPv$v" held $v "passed=2 failed=0" \
+		$'connect c TO\nshut c.peer\nsh sleep 1.2\nCHECK\npass c c.peer\npass c c.peer'
+	subtest "closed by the client only, IPv$v" held $v "failed=0" \
+		$'connect c TO\nclose c\nsh sleep 1.2\nCHECK\neof c.peer\nclose c.peer'
+	subtest "a fixed timeout, IPv$v" fixed $v
+done
+for v in 4 6; do
+	subtest "a flow with a remote end, IPv$v" remote $v
+done
+subtest "entries left, REDIRECT, the client closes first, IPv4" \
+	left 4 client "$(dst 4 1)" 80 enforce
+subtest "entries left, the proxy closes first, IPv6" left 6 proxy ::1 15001 defaults
+subtest "source ports used up, IPv4" \
+	exhausted 4 1000 "$KSFT_SECONDS" off enforce defaults
+subtest "source ports used up, IPv6" \
+	exhausted 6 250 "$KSFT_FEW_SECONDS" off observe enforce
+run_subtests
