@@ -6,7 +6,6 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/tcp.h>
 #include <linux/tracepoint.h>
 #include <linux/workqueue.h>
 #include <net/inet_sock.h>
@@ -26,9 +25,9 @@
  * way, and for a peer that has not got the last one. Between two sockets of
  * one host there are no such packets, and when both have closed there is no peer.
  *
- * TCP tells by a tracepoint that a socket is destroyed. That is no place to take
- * locks of conntrack and of the socket tables, so flows are put in a queue and
- * looked at a moment later. UDP tells nobody; flows opened by a local socket are
+ * TCP tells by a tracepoint that a socket is closed. That is no place to take
+ * locks of conntrack and of the socket tables, and a reset may not have left yet;
+ * so sockets are put in a queue and looked at a moment later. UDP tells nobody; flows opened by a local socket are
  * looked after twice a second.
  */
 #define LT_LINGER_DELAY	(HZ / 4)
@@ -71,7 +70,7 @@ struct lt_linger_chunk {
 #define LT_LINGER_CHUNKS	128
 
 /**
- * struct lt_linger_queue - sockets that were destroyed on a CPU
+ * struct lt_linger_queue - sockets that were closed on a CPU
  * @lock: protects the rest. Taken with BHs off.
  * @chunks: the one to be filled first
  * @count: how many chunks
@@ -243,7 +242,7 @@ static void lt_linger_work(struct work_struct *work)
 
 /**
  * lt_linger_forget() - let go of a namespace that ends
- * @ln: the module's part of it; none of its sockets is destroyed any more
+ * @ln: the module's part of it; none of its sockets is closed any more
  *
  * Context: may sleep.
  */
@@ -351,15 +350,19 @@ static noinline void lt_linger_enqueue(struct lt_net *ln, const struct sock *sk)
 
 /* Called in process context with the socket owned, or in softirq with its lock
  * held. What came to the socket of a loopback flow came by lo, if anything did.
- * One in repair mode is not gone, but moved: it may come back (CRIU).
  */
-static void lt_linger_destroyed(void *data, const struct sock *sk)
+static void lt_linger_state(void *data, const struct sock *sk,
+			    const int oldstate, const int newstate)
 {
 	struct lt_net *ln;
 
+	if (newstate != TCP_CLOSE)
+		return;
+
 	/* The kernel's own sockets may outlive what we know of their namespace. */
 	if ((sk->sk_rx_dst_ifindex && sk->sk_rx_dst_ifindex != LOOPBACK_IFINDEX) ||
-	    !sk->sk_net_refcnt || tcp_sk(sk)->repair)
+	    sk->sk_protocol != IPPROTO_TCP || oldstate == TCP_LISTEN ||
+	    !sk->sk_net_refcnt)
 		return;
 
 	ln = lt_net(sock_net(sk));
@@ -473,12 +476,12 @@ static struct tracepoint *lt_linger_tp;	/* set once, before there are users */
 
 static int lt_linger_probe(void)
 {
-	return tracepoint_probe_register(lt_linger_tp, lt_linger_destroyed,
+	return tracepoint_probe_register(lt_linger_tp, lt_linger_state,
 					 NULL);
 }
 
 /**
- * lt_linger_start() - learn of destroyed sockets, for one namespace more
+ * lt_linger_start() - learn of closed sockets, for one namespace more
  *
  * Context: may sleep.
  * Return: 0 or an error of tracepoint_probe_register().
@@ -506,7 +509,7 @@ void lt_linger_stop(void)
 {
 	mutex_lock(&lt_linger_lock);
 	if (!--lt_linger_users && lt_linger_armed) {
-		tracepoint_probe_unregister(lt_linger_tp, lt_linger_destroyed,
+		tracepoint_probe_unregister(lt_linger_tp, lt_linger_state,
 					    NULL);
 		tracepoint_synchronize_unregister();
 	}
@@ -533,7 +536,7 @@ int __init lt_linger_arm(void)
 }
 
 /**
- * lt_linger_is_possible() - does the kernel tell of destroyed sockets
+ * lt_linger_is_possible() - does the kernel tell of closed sockets
  *
  * Return: false if it was built without tracepoints.
  */
@@ -545,7 +548,7 @@ bool lt_linger_is_possible(void)
 /* It isn't exported, so it is looked for by name. */
 static void __init lt_linger_match_tp(struct tracepoint *tp, void *data)
 {
-	if (!strcmp(tp->name, "tcp_destroy_sock"))
+	if (!strcmp(tp->name, "inet_sock_set_state"))
 		lt_linger_tp = tp;
 }
 

@@ -39,7 +39,7 @@ drop() {
 	tmpdir
 	cat >"$tmp/$1" <<-EOT
 		table inet $1 {
-			chain drop {
+			chain gate {
 				type filter hook $2 priority $3
 				$4 drop
 			}
@@ -619,6 +619,10 @@ transparent() {
 	ip -n "$s" -batch - <<-EOT || return
 		route add 10.99.0.0/24 via 10.99.9.1
 		route add fd99:0::/64 via fd99:9::1
+	EOT
+	ip -n "$r" -batch - <<-EOT || return
+		route add default via 10.99.9.2
+		route add default via fd99:9::2
 	EOT
 	in_ns "$r" nft -f - <<-EOT || return
 		table $ip service {

@@ -18,7 +18,7 @@ port() {
 # nf_looptrack has the kernel patch a tracepoint as it comes and goes, in code
 # that runs all the time. Not so while the tracepoint has two other users.
 steady() {
-	local tracing=/sys/kernel/tracing event=events/tcp/tcp_destroy_sock i
+	local tracing=/sys/kernel/tracing event=events/sock/inet_sock_set_state i
 	[ -n "$VM_THREADS" ] && [ -d $tracing/$event ] || return
 	for i in 1 2; do
 		mkdir $tracing/instances/steady$i
