@@ -64,9 +64,7 @@ static unsigned int lt_hook_note(void *priv, struct sk_buff *skb,
  * stack to set up before; and who traces wants to see that, and not (notrace)
  * how packets pass.
  */
-#define LT_HOOK_SLOW	noinline __used
-
-static LT_HOOK_SLOW unsigned int
+static noinline __used unsigned int
 lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		   const struct nf_hook_state *state)
 {
@@ -122,7 +120,7 @@ static bool lt_hook_is_demuxed(const struct sk_buff *skb)
 	       CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL;
 }
 
-static LT_HOOK_SLOW unsigned int
+static noinline __used unsigned int
 lt_hook_commit_in_slow(void *priv, struct sk_buff *skb,
 		       const struct nf_hook_state *state)
 {
@@ -151,7 +149,7 @@ static bool lt_hook_is_opening(const struct nf_hook_state *state)
 	return state->sk && state->sk->sk_state == TCP_SYN_SENT;
 }
 
-static LT_HOOK_SLOW unsigned int
+static noinline __used unsigned int
 lt_hook_syn_sent(void *priv, struct sk_buff *skb,
 		 const struct nf_hook_state *state)
 {
@@ -178,7 +176,7 @@ static unsigned int lt_hook_zone(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-static LT_HOOK_SLOW unsigned int
+static noinline __used unsigned int
 lt_hook_udp_nat(void *priv, struct sk_buff *skb,
 		const struct nf_hook_state *state)
 {

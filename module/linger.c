@@ -27,8 +27,8 @@
  *
  * TCP tells by a tracepoint that a socket is closed. That is no place to take
  * locks of conntrack and of the socket tables, and a reset may not have left yet;
- * so sockets are put in a queue and looked at a moment later. UDP tells nobody; flows opened by a local socket are
- * looked after twice a second.
+ * so sockets are put in a queue and looked at a moment later. UDP tells nobody;
+ * flows opened by a local socket are looked after twice a second.
  */
 #define LT_LINGER_DELAY	(HZ / 4)
 #define LT_LINGER_SWEEP	(HZ / 2)
