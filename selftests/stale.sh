@@ -592,16 +592,16 @@ devices() {
 			udp u from $base reuse dev eth
 			udp v from $base reuse
 			udp w from $base reuse dev lo
-			tell u $to
+			ask u $to
 			sh . $tmp/to-b
 			repeat 5
 			tell v $to
 			tell u $to
 			end
 			close v
-			tell u $to
 			udp x from $base reuse
 			tell x $to
+			ask u $to
 		EOT
 		base=$((base + 1))
 		want "$mode" heard_A=13 heard_B=0 &&
