@@ -265,6 +265,15 @@ static bool lt_ports_server_is_held(struct lt_net *ln, struct sk_buff *skb,
 
 /* A flow that is about to leave with a port that a local socket has: replies to
  * the flow would be taken from that.
+ *
+ * A socket that has just sent its SYN is about to have an entry of its own. Which
+ * of the two is first is clash's business, and a claim would be in the way:
+ *
+ *	CPU 0					CPU 1
+ *	claim for the socket
+ *						its SYN: confirm finds the claim,
+ *						the packet is dropped
+ *	the claim is withdrawn
  */
 static bool lt_ports_client_is_held(struct net *net, const struct nf_conn *ct,
 				    const struct nf_hook_state *state,
@@ -291,8 +300,8 @@ static bool lt_ports_client_is_held(struct net *net, const struct nf_conn *ct,
 		held = lt_sock_udp_receives(net, &sent, dif);
 	} else {
 		sk = lt_sock_find(net, &sent, NULL);
-		held = sk;
 		if (sk) {
+			held = sk->sk_state != TCP_SYN_SENT;
 			*who = lt_sock_who(sk);
 			sock_gen_put(sk);
 		} else {
