@@ -393,7 +393,8 @@ shadow_range() {
 			sh ip netns exec $r conntrack -F 2>/dev/null
 			drop c
 		EOT
-		read -r all outside _ < <(strays "$family" "$to" "masquerade:$ports" <"$tmp/entries")
+		read -r all outside _ < \
+			<(strays "$family" "$to" "masquerade:$ports" <"$tmp/entries")
 		[ "$all $outside" = "1 0" ] ||
 			fail "$mode: of $all flows $outside are outside the rule's range" || return
 		if [[ $mode = o* ]] || [ "$ports" = 5555 ]; then
