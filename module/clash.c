@@ -2,7 +2,6 @@
 /* Feature clash: a flow that lost the race for its port picks again. */
 
 #include <linux/netfilter.h>
-#include <net/netfilter/nf_conntrack_zones.h>
 
 #include "clash.h"
 #include "ct.h"
@@ -27,29 +26,6 @@
  * which see that P is taken, and commits what they choose then.
  */
 
-static void lt_clash_describe(struct lt_event *ev, const struct nf_conn *ct,
-			      const struct nf_hook_state *state,
-			      const struct nf_conn *holder)
-{
-	*ev = (struct lt_event) {
-		.feature = NF_LOOPTRACK_FEATURE_CLASH,
-		.zone = nf_ct_zone(ct)->id,
-		.flow = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
-		.wanted = *lt_ct_tuple(ct, IP_CT_DIR_REPLY),
-		.owner = lt_sock_who(state->sk),
-	};
-
-	if (holder)
-		ev->holder = *lt_ct_tuple(holder, IP_CT_DIR_ORIGINAL);
-}
-
-static void lt_clash_report(struct net *net, struct lt_event *ev,
-			    enum nf_looptrack_decision decision)
-{
-	ev->decision = decision;
-	lt_event_send(net, ev);
-}
-
 /* Look at who holds the tuple. Return: true if another flow does, and ev tells
  * about it; false if it is the other end of this one.
  */
@@ -61,7 +37,11 @@ static bool lt_clash_seen(struct lt_net *ln, const struct nf_conn *ct,
 	bool twin = holder && lt_ct_is_twin(ct, holder);
 
 	if (!twin) {
-		lt_clash_describe(ev, ct, state, holder);
+		lt_event_describe(ev, NF_LOOPTRACK_FEATURE_CLASH, ct,
+				  state->sk);
+		ev->wanted = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+		if (holder)
+			ev->holder = *lt_ct_tuple(holder, IP_CT_DIR_ORIGINAL);
 		lt_stats_inc(&ln->stats, CLASH_SEEN);
 	}
 	if (holder)
@@ -88,7 +68,7 @@ static unsigned int lt_clash_end(struct lt_net *ln, struct net *net,
 	};
 
 	this_cpu_inc(ln->stats.cpu->val[stat[decision]]);
-	lt_clash_report(net, ev, decision);
+	lt_event_send(net, ev, decision);
 
 	return verdict;
 }
@@ -186,7 +166,7 @@ lt_clash_failed(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 	if (enforce)
 		return lt_clash_repick(ln, skb, ct, state, &ev);
 
-	lt_clash_report(state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
+	lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
 	return vanilla;
 }
 
@@ -206,7 +186,7 @@ unsigned int lt_clash_commit(struct lt_net *ln, struct sk_buff *skb,
 			     struct nf_conn *ct,
 			     const struct nf_hook_state *state)
 {
-	u8 mode = READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_CLASH]);
+	u8 mode = lt_mode(ln, NF_LOOPTRACK_FEATURE_CLASH);
 	enum lt_commit tried;
 
 	if (mode == NF_LOOPTRACK_MODE_OFF)

@@ -3,7 +3,9 @@
 
 #include <linux/ktime.h>
 #include <net/genetlink.h>
+#include <net/netfilter/nf_conntrack_zones.h>
 
+#include "ct.h"
 #include "event.h"
 #include "netlink.h"
 #include "netns.h"
@@ -163,9 +165,30 @@ bool lt_event_hears_linger(struct net *net)
 }
 
 /**
+ * lt_event_describe() - begin to tell about a flow
+ * @ev: to be filled; of what isn't said here all is absent
+ * @feature: which is about to decide
+ * @ct: the flow's entry
+ * @sk: its local socket, or NULL
+ *
+ * While the entry is there: it may be gone when there is something to tell.
+ */
+void lt_event_describe(struct lt_event *ev, enum nf_looptrack_feature feature,
+		       const struct nf_conn *ct, const struct sock *sk)
+{
+	*ev = (struct lt_event) {
+		.feature = feature,
+		.zone = nf_ct_zone(ct)->id,
+		.flow = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
+		.owner = lt_sock_who(sk),
+	};
+}
+
+/**
  * lt_event_send() - tell a decision to whoever listens
  * @net: network namespace it was taken in; no other hears of it
- * @ev: what
+ * @ev: about what
+ * @decision: what
  *
  * Costs a test each when nobody listens and nobody traces. What can't be
  * delivered is counted, and a listener whose queue is full learns it by
@@ -173,10 +196,12 @@ bool lt_event_hears_linger(struct net *net)
  *
  * Context: RCU read lock; doesn't sleep.
  */
-void lt_event_send(struct net *net, const struct lt_event *ev)
+void lt_event_send(struct net *net, struct lt_event *ev,
+		   enum nf_looptrack_decision decision)
 {
 	int err;
 
+	ev->decision = decision;
 	lt_event_trace(net, ev);
 
 	if (!lt_netlink_has_listeners(net))

@@ -8,8 +8,8 @@
 
 #include <uapi/linux/nf_looptrack.h>
 
-struct lt_net;
 struct net;
+struct nf_conn;
 
 /**
  * struct lt_event - a decision, as told to user space and tracepoints
@@ -38,7 +38,10 @@ struct lt_event {
 	struct lt_who holder_owner;
 };
 
+void lt_event_describe(struct lt_event *ev, enum nf_looptrack_feature feature,
+		       const struct nf_conn *ct, const struct sock *sk);
 bool lt_event_hears_linger(struct net *net);
-void lt_event_send(struct net *net, const struct lt_event *ev);
+void lt_event_send(struct net *net, struct lt_event *ev,
+		   enum nf_looptrack_decision decision);
 
 #endif /* _LT_EVENT_H */

@@ -99,6 +99,11 @@ static bool lt_linger_may_evict(const struct nf_conn *ct)
 	       !nf_ct_is_dying(ct) && !nfct_help(ct);
 }
 
+static u8 lt_linger_mode(const struct lt_net *ln)
+{
+	return lt_mode(ln, NF_LOOPTRACK_FEATURE_LINGER);
+}
+
 static void lt_linger_report(struct net *net, const struct nf_conn *ct,
 			     struct lt_who who,
 			     enum nf_looptrack_decision decision)
@@ -109,30 +114,16 @@ static void lt_linger_report(struct net *net, const struct nf_conn *ct,
 	if (!lt_event_hears_linger(net))
 		return;
 
-	ev = (struct lt_event) {
-		.feature = NF_LOOPTRACK_FEATURE_LINGER,
-		.decision = decision,
-		.zone = nf_ct_zone(ct)->id,
-		.flow = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
-		.holder = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
-		.holder_owner = who,
-	};
-
-	lt_event_send(net, &ev);
+	lt_event_describe(&ev, NF_LOOPTRACK_FEATURE_LINGER, ct, NULL);
+	ev.holder = ev.flow;
+	ev.holder_owner = who;
+	lt_event_send(net, &ev, decision);
 }
 
-static bool lt_linger_enforces(const struct lt_net *ln)
+/* The last socket of a flow has gone; to enforce, so does its entry. */
+static void lt_linger_end(struct lt_net *ln, struct nf_conn *ct,
+			  struct lt_who who, bool enforce)
 {
-	return READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_LINGER]) ==
-	       NF_LOOPTRACK_MODE_ENFORCE;
-}
-
-/* The last socket of a flow has gone. Return: true if its entry has, too. */
-static bool lt_linger_evict(struct lt_net *ln, struct nf_conn *ct,
-			    struct lt_who who)
-{
-	bool enforce = lt_linger_enforces(ln);
-
 	lt_stats_inc(&ln->stats, LINGER_SEEN);
 	if (enforce) {
 		lt_ct_evict(ct);
@@ -141,8 +132,6 @@ static bool lt_linger_evict(struct lt_net *ln, struct nf_conn *ct,
 	lt_linger_report(ln->net, ct, who,
 			 enforce ? NF_LOOPTRACK_DECISION_EVICTED :
 				   NF_LOOPTRACK_DECISION_OBSERVED);
-
-	return enforce;
 }
 
 /* Both ends of a flow ask; it is one's turn. An end in TIME_WAIT closed first, and
@@ -182,20 +171,22 @@ static void lt_linger_tcp(const struct lt_linger_closed *closed)
 {
 	struct lt_net *ln = closed->ln;
 	enum ip_conntrack_dir dir;
+	bool enforce, last;
 	struct lt_ends ends;
 	struct nf_conn *ct;
-	bool enforce;
 
 	ct = lt_ct_find(ln->net, &nf_ct_zone_dflt, &closed->sent, &dir);
 	if (!ct)
 		return;
 
-	enforce = lt_linger_enforces(ln);
+	enforce = lt_linger_mode(ln) == NF_LOOPTRACK_MODE_ENFORCE;
 	lt_ends_find(&ends, ct, NULL);
-	if (lt_linger_may_evict(ct) && !lt_ends_live(&ends) &&
-	    lt_linger_is_turn(&ends, dir, enforce) &&
-	    (closed->by_lo || lt_ct_is_loopback(ct)) &&
-	    lt_linger_evict(ln, ct, closed->who))
+	last = lt_linger_may_evict(ct) && !lt_ends_live(&ends) &&
+	       lt_linger_is_turn(&ends, dir, enforce) &&
+	       (closed->by_lo || lt_ct_is_loopback(ct));
+	if (last)
+		lt_linger_end(ln, ct, closed->who, enforce);
+	if (last && enforce)
 		lt_stats_add(&ln->stats, LINGER_REAPED, lt_ends_reap(&ends));
 	else
 		lt_ends_put(&ends);
@@ -366,8 +357,7 @@ static void lt_linger_state(void *data, const struct sock *sk,
 		return;
 
 	ln = lt_net(sock_net(sk));
-	if (READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_LINGER]) !=
-	    NF_LOOPTRACK_MODE_OFF)
+	if (lt_linger_mode(ln) != NF_LOOPTRACK_MODE_OFF)
 		lt_linger_enqueue(ln, sk);
 }
 
@@ -384,6 +374,7 @@ static bool lt_linger_has_udp(struct net *net, const struct nf_conn *ct)
 
 static void lt_linger_udp(struct lt_net *ln, struct lt_owner *owner)
 {
+	u8 mode = lt_linger_mode(ln);
 	struct nf_conntrack_zone zone;
 	struct nf_conn *ct;
 	bool gone = true;
@@ -394,14 +385,14 @@ static void lt_linger_udp(struct lt_net *ln, struct lt_owner *owner)
 	nf_ct_zone_init(&zone, owner->key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 	ct = lt_ct_find(ln->net, &zone, &owner->key.flow, NULL);
 	if (ct) {
-		gone = READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_LINGER]) !=
-		       NF_LOOPTRACK_MODE_OFF &&
+		gone = mode != NF_LOOPTRACK_MODE_OFF &&
 		       test_bit(LT_OWNER_LOOPBACK, &owner->flags) &&
 		       !test_bit(LT_OWNER_DEAD_TOLD, &owner->flags) &&
 		       lt_linger_may_evict(ct) &&
 		       !lt_linger_has_udp(ln->net, ct);
 		if (gone) {
-			gone = lt_linger_evict(ln, ct, owner->who);
+			gone = mode == NF_LOOPTRACK_MODE_ENFORCE;
+			lt_linger_end(ln, ct, owner->who, gone);
 			set_bit(LT_OWNER_DEAD_TOLD, &owner->flags);
 		}
 		nf_ct_put(ct);

@@ -57,6 +57,20 @@ struct lt_modes {
 	u8 mode[LT_FEATURE_COUNT];
 };
 
+/**
+ * lt_mode() - the mode of a feature, as it is now or was a moment ago
+ * @ln: the module's part of the network namespace
+ * @feature: which
+ *
+ * Context: any.
+ * Return: enum nf_looptrack_mode.
+ */
+static inline u8 lt_mode(const struct lt_net *ln,
+			 enum nf_looptrack_feature feature)
+{
+	return READ_ONCE(ln->mode[feature]);
+}
+
 struct lt_net *lt_net(const struct net *net);
 u8 lt_feature_default(unsigned int feature);
 bool lt_feature_supported(unsigned int feature);

@@ -31,31 +31,6 @@
  * Most flows need neither, and asking afterwards costs them nothing.
  */
 
-static u8 lt_ports_mode(const struct lt_net *ln)
-{
-	return READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_PORTS]);
-}
-
-static void lt_ports_describe(struct lt_event *ev, const struct nf_conn *ct,
-			      const struct nf_hook_state *state,
-			      const struct nf_conntrack_tuple *wanted)
-{
-	*ev = (struct lt_event) {
-		.feature = NF_LOOPTRACK_FEATURE_PORTS,
-		.zone = nf_ct_zone(ct)->id,
-		.flow = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
-		.wanted = *wanted,
-		.owner = lt_sock_who(state->sk),
-	};
-}
-
-static void lt_ports_report(struct net *net, struct lt_event *ev,
-			    enum nf_looptrack_decision decision)
-{
-	ev->decision = decision;
-	lt_event_send(net, ev);
-}
-
 /*
  * Is a TCP holder dead? No end of it is a live socket of ours, and the other
  * one, if it is not on this host, can't be either:
@@ -116,22 +91,26 @@ static bool lt_ports_evict(struct lt_net *ln, struct nf_conn *holder,
 
 	if (!dead) {
 		lt_stats_inc(&ln->stats, PORTS_REWRITTEN);
-		lt_ports_report(net, ev, NF_LOOPTRACK_DECISION_REWRITTEN);
+		lt_event_send(net, ev, NF_LOOPTRACK_DECISION_REWRITTEN);
 	} else {
 		lt_stats_inc(&ln->stats, PORTS_DEAD);
 		if (!enforce)
-			lt_ports_report(net, ev, NF_LOOPTRACK_DECISION_OBSERVED);
+			lt_event_send(net, ev, NF_LOOPTRACK_DECISION_OBSERVED);
 	}
 
-	if (dead && enforce)
-		lt_ct_evict(holder);
+	if (!dead || !enforce) {
+		lt_ends_put(&ends);
+		return false;
+	}
+
+	lt_ct_evict(holder);
 	/* The one at the server's end would meet the SYN. */
-	if (dead && enforce && lt_ct_is_loopback(holder))
+	if (lt_ct_is_loopback(holder))
 		lt_ends_reap(&ends);
 	else
 		lt_ends_put(&ends);
 
-	return dead && enforce;
+	return true;
 }
 
 /* Have the rules choose again. What they said first stands if they now say what
@@ -179,7 +158,8 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 	if (!holder)
 		return NF_ACCEPT;
 
-	lt_ports_describe(&ev, ct, state, &wanted);
+	lt_event_describe(&ev, NF_LOOPTRACK_FEATURE_PORTS, ct, state->sk);
+	ev.wanted = wanted;
 	ev.got = *reply;
 	again = lt_ports_evict(ln, holder, &ev, enforce);
 	nf_ct_put(holder);
@@ -194,9 +174,9 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 	ev.got = *reply;
 	if (nf_ct_tuple_equal(reply, &wanted)) {
 		lt_stats_inc(&ln->stats, PORTS_KEPT);
-		lt_ports_report(state->net, &ev, NF_LOOPTRACK_DECISION_KEPT);
+		lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_KEPT);
 	} else {
-		lt_ports_report(state->net, &ev, NF_LOOPTRACK_DECISION_EVICTED);
+		lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_EVICTED);
 	}
 
 	return NF_ACCEPT;
@@ -206,19 +186,21 @@ static const struct tcphdr *lt_ports_tcphdr(const struct sk_buff *skb,
 					    const struct nf_hook_state *state,
 					    struct tcphdr *buf)
 {
-	int offset = skb_network_offset(skb) + ip_hdrlen(skb);
-#if IS_ENABLED(CONFIG_IPV6)
-	u8 next = ipv6_hdr(skb)->nexthdr;
-	__be16 frag;
+	int offset = skb_network_offset(skb);
 
 	/* The transport header isn't known of packets that arrive. */
 	if (state->pf == NFPROTO_IPV6) {
-		offset = skb_network_offset(skb) + sizeof(struct ipv6hdr);
-		offset = ipv6_skip_exthdr(skb, offset, &next, &frag);
+		u8 next = ipv6_hdr(skb)->nexthdr;
+		__be16 frag;
+
+		offset = ipv6_skip_exthdr(skb, offset + sizeof(struct ipv6hdr),
+					  &next, &frag);
 		if (offset < 0)
 			return NULL;
+	} else {
+		offset += ip_hdrlen(skb);
 	}
-#endif
+
 	return skb_header_pointer(skb, offset, sizeof(*buf), buf);
 }
 
@@ -359,7 +341,7 @@ bool lt_ports_are_held(struct lt_net *ln, struct sk_buff *skb,
 {
 	struct lt_who who;
 
-	return lt_ports_mode(ln) == NF_LOOPTRACK_MODE_ENFORCE &&
+	return lt_mode(ln, NF_LOOPTRACK_FEATURE_PORTS) == NF_LOOPTRACK_MODE_ENFORCE &&
 	       lt_ports_concerns(ct) &&
 	       lt_ports_held(ln, skb, ct, state, true, &who);
 }
@@ -421,10 +403,11 @@ static unsigned int lt_ports_move(struct lt_net *ln, struct sk_buff *skb,
 	bool moved;
 
 	lt_stats_inc(&ln->stats, PORTS_BLOCKED);
-	lt_ports_describe(&ev, ct, state, &first);
+	lt_event_describe(&ev, NF_LOOPTRACK_FEATURE_PORTS, ct, state->sk);
+	ev.wanted = first;
 	ev.holder_owner = *who;
 	if (!enforce) {
-		lt_ports_report(state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
+		lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
 		return NF_ACCEPT;
 	}
 
@@ -437,14 +420,14 @@ static unsigned int lt_ports_move(struct lt_net *ln, struct sk_buff *skb,
 	if (moved) {
 		ev.got = *reply;
 		lt_stats_inc(&ln->stats, PORTS_MOVED);
-		lt_ports_report(state->net, &ev, NF_LOOPTRACK_DECISION_REPICKED);
+		lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_REPICKED);
 		return NF_ACCEPT;
 	}
 
 	if (!nf_ct_tuple_equal(reply, &first))
 		lt_nat_bind(skb, ct, state, &first);
 	lt_stats_inc(&ln->stats, PORTS_EXHAUSTED);
-	lt_ports_report(state->net, &ev, NF_LOOPTRACK_DECISION_EXHAUSTED);
+	lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_EXHAUSTED);
 	return NF_ACCEPT;
 }
 
@@ -484,7 +467,7 @@ unsigned int lt_ports_settle(struct lt_net *ln, struct sk_buff *skb,
 			     struct nf_conn *ct,
 			     const struct nf_hook_state *state)
 {
-	u8 mode = lt_ports_mode(ln);
+	u8 mode = lt_mode(ln, NF_LOOPTRACK_FEATURE_PORTS);
 
 	if (mode == NF_LOOPTRACK_MODE_OFF || !lt_ports_concerns(ct) ||
 	    !lt_ct_is_exclusive(skb, ct))
@@ -509,7 +492,7 @@ unsigned int lt_ports_settle(struct lt_net *ln, struct sk_buff *skb,
 void lt_ports_check_demux(struct lt_net *ln, struct sk_buff *skb)
 {
 	const struct sock *sk = skb->sk;
-	u8 mode = lt_ports_mode(ln);
+	u8 mode = lt_mode(ln, NF_LOOPTRACK_FEATURE_PORTS);
 	const __be16 *sport;
 	__be16 buf;
 

@@ -26,18 +26,14 @@
  * socket proves less, see owner.c.
  */
 
-/* While the entry is there: it may be gone when there is something to tell. */
+/* What a socket sends was matched to an entry that isn't its own. */
 static void lt_stale_describe(struct lt_event *ev, const struct nf_conn *ct,
 			      const struct nf_conntrack_tuple *flow,
 			      const struct sock *sk)
 {
-	*ev = (struct lt_event) {
-		.feature = NF_LOOPTRACK_FEATURE_STALE,
-		.zone = nf_ct_zone(ct)->id,
-		.flow = *flow,
-		.holder = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
-		.owner = lt_sock_who(sk),
-	};
+	lt_event_describe(ev, NF_LOOPTRACK_FEATURE_STALE, ct, sk);
+	ev->holder = ev->flow;
+	ev->flow = *flow;
 }
 
 /* Is the packet what a socket opens its connection with? Not one around it, a
@@ -108,7 +104,7 @@ static bool lt_stale_is_past(const struct nf_conn *ct,
 
 static bool lt_stale_enforces(const struct lt_net *ln)
 {
-	return READ_ONCE(ln->mode[NF_LOOPTRACK_FEATURE_STALE]) ==
+	return lt_mode(ln, NF_LOOPTRACK_FEATURE_STALE) ==
 	       NF_LOOPTRACK_MODE_ENFORCE;
 }
 
@@ -116,15 +112,13 @@ static void lt_stale_evicted(struct lt_net *ln, struct lt_event *ev)
 {
 	lt_stats_inc(&ln->stats, STALE_SEEN);
 	lt_stats_inc(&ln->stats, STALE_EVICTED);
-	ev->decision = NF_LOOPTRACK_DECISION_EVICTED;
-	lt_event_send(ln->net, ev);
+	lt_event_send(ln->net, ev, NF_LOOPTRACK_DECISION_EVICTED);
 }
 
 static void lt_stale_observed(struct lt_net *ln, struct lt_event *ev)
 {
 	lt_stats_inc(&ln->stats, STALE_SEEN);
-	ev->decision = NF_LOOPTRACK_DECISION_OBSERVED;
-	lt_event_send(ln->net, ev);
+	lt_event_send(ln->net, ev, NF_LOOPTRACK_DECISION_OBSERVED);
 }
 
 /* The entry that a packet was matched to, or that spoilt it: conntrack calls
@@ -331,11 +325,9 @@ unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 static bool lt_stale_wants_owner(const struct lt_net *ln, bool nat,
 				 bool loopback)
 {
-	const u8 *mode = ln->mode;
-
-	return (nat && (READ_ONCE(mode[NF_LOOPTRACK_FEATURE_STALE]) ||
-			READ_ONCE(mode[NF_LOOPTRACK_FEATURE_PORTS]))) ||
-	       (loopback && READ_ONCE(mode[NF_LOOPTRACK_FEATURE_LINGER]));
+	return (nat && (lt_mode(ln, NF_LOOPTRACK_FEATURE_STALE) ||
+			lt_mode(ln, NF_LOOPTRACK_FEATURE_PORTS))) ||
+	       (loopback && lt_mode(ln, NF_LOOPTRACK_FEATURE_LINGER));
 }
 
 /**

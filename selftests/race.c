@@ -49,6 +49,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common.h"
+
 #define MAX_CLIENTS	16
 #define MAX_CONNS	8192
 #define PORTS_END	60000
@@ -127,28 +129,10 @@ static void die(const char *what)
 	exit(2);
 }
 
-static __u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static void enter_netns(const char *name)
 {
-	char path[256];
-	int fd;
-
-	if (strchr(name, '/'))
-		snprintf(path, sizeof(path), "%s", name);
-	else
-		snprintf(path, sizeof(path), "/var/run/netns/%s", name);
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
+	if (join_netns(name))
 		die(name);
-	close(fd);
 }
 
 static void pin(unsigned int idx)

@@ -70,6 +70,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common.h"
 #include "scene.h"
 
 #define MAX_LINES	256
@@ -123,14 +124,8 @@ unsigned int to_number(const char *s)
 
 static void enter_netns(const char *name)
 {
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "/var/run/netns/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
+	if (join_netns(name))
 		die(name);
-	close(fd);
 }
 
 static void do_netns(char **word)

@@ -72,10 +72,17 @@ cured() {
 	off | observe) want "$1" by_B=0 ;;
 	*) want "$1" by_B="$2" by_A=0 rewritten=0 ;;
 	esac || return
+	evicted "$@"
+}
+
+# evicted MODE N [NS]: and the module says so.
+evicted() {
+	local ns=${3-$a}
+
 	case $1 in
-	off) counts "$a" off stale_seen=0 stale_evicted=0 ;;
-	observe) counts "$a" observe "stale_seen>=$2" stale_evicted=0 ;;
-	enforce) counts "$a" enforce stale_seen="$2" stale_evicted="$2" ;;
+	off) counts "$ns" off stale_seen=0 stale_evicted=0 ;;
+	observe) counts "$ns" observe "stale_seen>=$2" stale_evicted=0 ;;
+	enforce) counts "$ns" enforce stale_seen="$2" stale_evicted="$2" ;;
 	# Another feature may have been faster.
 	defaults) ;;
 	esac
@@ -186,11 +193,7 @@ reversed() {
 		off | observe) want "$mode" by_B=0 ;;
 		*) want "$mode" by_B="$n" ;;
 		esac || return
-		case $mode in
-		off) counts "$a" off stale_seen=0 ;;
-		observe) counts "$a" observe "stale_seen>=$n" stale_evicted=0 ;;
-		enforce) counts "$a" enforce stale_seen="$n" stale_evicted="$n" ;;
-		esac || return
+		evicted "$mode" "$n" || return
 	done
 }
 
@@ -363,11 +366,7 @@ moved() {
 		off | observe) want "$mode" by_A=$((2 * n)) ;;
 		*) want "$mode" by_B=$((2 * n)) rewritten=0 ;;
 		esac || return
-		case $mode in
-		off) counts "$a" off stale_seen=0 ;;
-		observe) counts "$a" observe "stale_seen>=$n" stale_evicted=0 ;;
-		enforce) counts "$a" enforce stale_seen="$n" stale_evicted="$n" ;;
-		esac || return
+		evicted "$mode" "$n" || return
 	done
 }
 

@@ -32,6 +32,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../common.h"
+
 #define PORT		7000
 #define FIRST_PORT	10000
 #define MAX_CONNS	20000
@@ -48,14 +50,6 @@ static void die(const char *what)
 	exit(2);
 }
 
-static double now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1e9 + ts.tv_nsec;
-}
-
 static long sleeps(void)
 {
 	struct rusage usage;
@@ -66,14 +60,8 @@ static long sleeps(void)
 
 static void enter_netns(const char *name)
 {
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "/var/run/netns/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
+	if (join_netns(name))
 		die(name);
-	close(fd);
 }
 
 static struct sockaddr_in address(const char *host, unsigned int port)
