@@ -267,6 +267,24 @@ bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b)
 }
 
 /**
+ * lt_ct_plain_reply() - what a flow's reply tuple is without source NAT
+ * @ct: entry
+ * @plain: to be filled. The destination may have been translated, and stays so.
+ *
+ * Return: false if the protocol has no reply.
+ */
+bool lt_ct_plain_reply(const struct nf_conn *ct, struct nf_conntrack_tuple *plain)
+{
+	struct nf_conntrack_tuple sent;
+
+	if (!nf_ct_invert_tuple(&sent, lt_ct_tuple(ct, IP_CT_DIR_REPLY)))
+		return false;
+	sent.src = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src;
+
+	return nf_ct_invert_tuple(plain, &sent);
+}
+
+/**
  * lt_ct_is_exclusive() - may an unconfirmed entry be changed and committed
  * @skb: packet that carries it
  * @ct: entry, unconfirmed

@@ -66,6 +66,7 @@ struct nf_conn *lt_ct_claim(const struct nf_conn *ct);
 void lt_ct_unclaim(struct nf_conn *claim);
 int lt_ct_restart(struct sk_buff *skb, struct nf_conn *ct,
 		  const struct nf_hook_state *state, unsigned int *verdict);
+bool lt_ct_plain_reply(const struct nf_conn *ct, struct nf_conntrack_tuple *plain);
 bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b);
 bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);
 bool lt_ct_is_loopback(const struct nf_conn *ct);

@@ -12,8 +12,11 @@
 #include "clash.h"
 #include "ct.h"
 #include "hook.h"
+#include "loop.h"
+#include "loopsnat.h"
 #include "nat.h"
 #include "netns.h"
+#include "passmark.h"
 #include "ports.h"
 #include "stale.h"
 
@@ -88,6 +91,10 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	lt_netns_want(ln, LT_HOOK_SYN);
 	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID)
 		lt_netns_want(ln, LT_HOOK_ZONE);
+
+	verdict = lt_loopsnat_settle(ln, skb, ct, state);
+	if (verdict != NF_ACCEPT)
+		return verdict;
 
 	verdict = lt_ports_settle(ln, skb, ct, state);
 	if (verdict != NF_ACCEPT)
@@ -202,6 +209,16 @@ lt_hook_udp(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 	return lt_hook_udp_nat(priv, skb, state);
 }
 
+/* Runs before all rules. */
+static unsigned int lt_hook_pass(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	if (lt_loop_is_second_pass(skb, state))
+		lt_passmark_packet(lt_net(state->net), skb);
+
+	return NF_ACCEPT;
+}
+
 #define LT_HOOK(fn, num, prio) \
 	{ .hook = (fn), .pf = NFPROTO_INET, .hooknum = (num), .priority = (prio) }
 
@@ -230,6 +247,10 @@ static const struct nf_hook_ops lt_hook_udp_ops[] = {
 	LT_HOOK(lt_hook_udp, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1),
 };
 
+static const struct nf_hook_ops lt_hook_pass_ops[] = {
+	LT_HOOK(lt_hook_pass, NF_INET_PRE_ROUTING, NF_IP_PRI_FIRST),
+};
+
 static const struct {
 	const struct nf_hook_ops *ops;
 	unsigned int count;
@@ -239,6 +260,7 @@ static const struct {
 	[LT_HOOK_SYN] = { lt_hook_syn_ops, ARRAY_SIZE(lt_hook_syn_ops) },
 	[LT_HOOK_ZONE] = { lt_hook_zone_ops, ARRAY_SIZE(lt_hook_zone_ops) },
 	[LT_HOOK_UDP] = { lt_hook_udp_ops, ARRAY_SIZE(lt_hook_udp_ops) },
+	[LT_HOOK_PASS] = { lt_hook_pass_ops, ARRAY_SIZE(lt_hook_pass_ops) },
 };
 
 /**

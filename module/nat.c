@@ -13,6 +13,7 @@
 #include <net/tcp.h>
 
 #include "ct.h"
+#include "loopsnat.h"
 #include "nat.h"
 
 /*
@@ -230,17 +231,13 @@ static int lt_nat_undo(struct sk_buff *skb, struct nf_conn *ct,
 		       const struct nf_hook_state *state)
 {
 	const struct nf_nat_hook *nat = rcu_dereference(nf_nat_hook);
-	struct nf_conntrack_tuple chosen, plain, reply;
+	struct nf_conntrack_tuple chosen, plain;
 
 	if (!nat)
 		return -ENOENT;
 
 	chosen = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
-	/* The destination may have been translated and stays so. */
-	if (!nf_ct_invert_tuple(&plain, &chosen))
-		return -EINVAL;
-	plain.src = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src;
-	if (!nf_ct_invert_tuple(&reply, &plain))
+	if (!lt_ct_plain_reply(ct, &plain))
 		return -EINVAL;
 
 	/* As remove_nat_bysrc() is for those in the list only. */
@@ -249,7 +246,7 @@ static int lt_nat_undo(struct sk_buff *skb, struct nf_conn *ct,
 	clear_bit(IPS_SRC_NAT_DONE_BIT, &ct->status);
 
 	if (test_bit(IPS_SRC_NAT_BIT, &ct->status)) {
-		nf_conntrack_alter_reply(ct, &reply);
+		nf_conntrack_alter_reply(ct, &plain);
 		if (nf_nat_packet(ct, IP_CT_NEW, state->hook, skb) != NF_ACCEPT) {
 			/* Out of memory, before a byte was changed. Without
 			 * being listed by source the entry is as good as ever.
@@ -275,14 +272,30 @@ static void lt_nat_forget_socket(struct sk_buff *skb, const struct nf_conn *ct)
 		skb_orphan(skb);
 }
 
+/* Give a flow a source as if no rule had one for it. The packet has just been
+ * made writable.
+ */
+static unsigned int lt_nat_bind_null(struct sk_buff *skb, struct nf_conn *ct,
+				     const struct nf_hook_state *state)
+{
+	unsigned int verdict = nf_nat_alloc_null_binding(ct, state->hook);
+
+	if (verdict != NF_ACCEPT)
+		return verdict;
+
+	return nf_nat_packet(ct, IP_CT_NEW, state->hook, skb);
+}
+
 /**
- * lt_nat_repick() - have the NAT rules choose the source of a flow again
+ * lt_nat_repick() - have the source of a flow chosen again
  * @skb: the flow's first packet
  * @ct: its entry; unconfirmed, exclusive, with a source binding
  * @state: of the hook, POST_ROUTING or LOCAL_IN, that @skb is in
  * @noted: its marks were noted, lt_nat_note()
  * @verdict: set on success. That of the rules: the packet is no longer ours if
  *	it isn't NF_ACCEPT.
+ *
+ * By the NAT rules, unless loopsnat keeps them off the flow.
  *
  * Context: softirq, or process context with a hook's RCU read lock.
  * Return: 0. Or -ESTALE if what the rules chose can't be right: the packet must
@@ -295,16 +308,25 @@ int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 		  unsigned int *verdict)
 {
 	union nf_inet_addr before = lt_ct_tuple(ct, IP_CT_DIR_REPLY)->dst.u3;
-	const struct nf_hook_entry *base = lt_nat_base_hook(state);
+	bool exempt = lt_loopsnat_exempts(skb, state);
 	struct lt_nat_marks marks = lt_nat_marks(skb, ct);
+	const struct nf_hook_entry *base = NULL;
 	int err;
 
-	if (!base)
-		return -ENOENT;
+	if (!exempt) {
+		base = lt_nat_base_hook(state);
+		if (!base)
+			return -ENOENT;
+	}
 
 	err = lt_nat_undo(skb, ct, state);
 	if (err)
 		return err;
+
+	if (exempt) {
+		*verdict = lt_nat_bind_null(skb, ct, state);
+		return 0;
+	}
 
 	if (noted)
 		lt_nat_recall(skb, ct);

@@ -55,17 +55,31 @@ int looptrack_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return lt_netlink_send(msg, hdr, info, err);
 }
 
-static int lt_netlink_put_feature(struct sk_buff *msg, unsigned int id, u8 mode)
+static int lt_netlink_put_mark(struct sk_buff *msg,
+			       const struct lt_passmark *mark)
+{
+	if (!mark->mask)
+		return 0;
+
+	return nla_put_u32(msg, NF_LOOPTRACK_A_FEATURE_MARK, mark->value) ?:
+	       nla_put_u32(msg, NF_LOOPTRACK_A_FEATURE_MARK_MASK, mark->mask);
+}
+
+/* With the namespace's lock held. */
+static int lt_netlink_put_feature(struct sk_buff *msg, const struct lt_net *ln,
+				  unsigned int id)
 {
 	struct nlattr *nest = nla_nest_start(msg, NF_LOOPTRACK_A_CONFIG_FEATURE);
 
 	if (!nest ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_FEATURE_ID, id) ||
-	    nla_put_u32(msg, NF_LOOPTRACK_A_FEATURE_MODE, mode) ||
+	    nla_put_u32(msg, NF_LOOPTRACK_A_FEATURE_MODE, ln->mode[id]) ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_FEATURE_DEFAULT,
 			lt_feature_default(id)) ||
 	    (lt_feature_supported(id) &&
-	     nla_put_flag(msg, NF_LOOPTRACK_A_FEATURE_SUPPORTED)))
+	     nla_put_flag(msg, NF_LOOPTRACK_A_FEATURE_SUPPORTED)) ||
+	    (id == NF_LOOPTRACK_FEATURE_PASSMARK &&
+	     lt_netlink_put_mark(msg, &ln->passmark)))
 		return -EMSGSIZE;
 
 	nla_nest_end(msg, nest);
@@ -87,7 +101,7 @@ int looptrack_nl_feature_get_doit(struct sk_buff *skb, struct genl_info *info)
 	/* The lock, so that nobody sees half of another one's change. */
 	mutex_lock(&ln->lock);
 	for (i = 0; i < LT_FEATURE_COUNT && !err; i++)
-		err = lt_netlink_put_feature(msg, i, ln->mode[i]);
+		err = lt_netlink_put_feature(msg, ln, i);
 	mutex_unlock(&ln->lock);
 
 	return lt_netlink_send(msg, hdr, info, err);
@@ -129,9 +143,57 @@ static int lt_netlink_check_feature(struct nlattr *attr, struct nlattr **tb,
 	return 0;
 }
 
+/* The mark is there if it was given before, too: it is never taken back. */
+static int lt_netlink_parse_mark(const struct lt_net *ln, struct nlattr *attr,
+				 struct nlattr **tb, struct lt_modes *modes,
+				 struct netlink_ext_ack *extack)
+{
+	struct nlattr *value = tb[NF_LOOPTRACK_A_FEATURE_MARK];
+	struct nlattr *mask = tb[NF_LOOPTRACK_A_FEATURE_MARK_MASK];
+	u32 id = nla_get_u32(tb[NF_LOOPTRACK_A_FEATURE_ID]);
+
+	if (id != NF_LOOPTRACK_FEATURE_PASSMARK) {
+		if (!value && !mask)
+			return 0;
+		NL_SET_ERR_MSG_ATTR(extack, value ?: mask,
+				    "only passmark has a mark");
+		return -EINVAL;
+	}
+
+	if (!value && !mask) {
+		if (READ_ONCE(ln->passmark.mask) ||
+		    modes->mode[id] == NF_LOOPTRACK_MODE_OFF)
+			return 0;
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "passmark needs a mark to set");
+		return -EINVAL;
+	}
+
+	if (!value || !mask) {
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "a mark needs both value and mask");
+		return -EINVAL;
+	}
+
+	modes->passmark.value = nla_get_u32(value);
+	modes->passmark.mask = nla_get_u32(mask);
+	if (!modes->passmark.mask) {
+		NL_SET_ERR_MSG_ATTR(extack, mask, "the mask has no bits");
+		return -EINVAL;
+	}
+	if (modes->passmark.value & ~modes->passmark.mask) {
+		NL_SET_ERR_MSG_ATTR(extack, value,
+				    "the mark has bits outside of its mask");
+		return -EINVAL;
+	}
+
+	return 0;
+}
+
 int looptrack_nl_feature_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NF_LOOPTRACK_A_FEATURE_MAX + 1];
+	struct lt_net *ln = lt_net(genl_info_net(info));
 	struct lt_modes modes = {};
 	struct nlattr *attr;
 	int err, rem;
@@ -155,6 +217,10 @@ int looptrack_nl_feature_set_doit(struct sk_buff *skb, struct genl_info *info)
 		id = nla_get_u32(tb[NF_LOOPTRACK_A_FEATURE_ID]);
 		modes.mode[id] = nla_get_u32(tb[NF_LOOPTRACK_A_FEATURE_MODE]);
 		__set_bit(id, &modes.given);
+
+		err = lt_netlink_parse_mark(ln, attr, tb, &modes, info->extack);
+		if (err)
+			return err;
 	}
 
 	if (!modes.given) {

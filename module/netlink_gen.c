@@ -11,11 +11,13 @@
 #include <uapi/linux/nf_looptrack.h>
 
 /* Common nested types */
-const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_SUPPORTED + 1] = {
+const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_MARK_MASK + 1] = {
 	[NF_LOOPTRACK_A_FEATURE_ID] = NLA_POLICY_MAX(NLA_U32, 8),
 	[NF_LOOPTRACK_A_FEATURE_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_LOOPTRACK_A_FEATURE_DEFAULT] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_LOOPTRACK_A_FEATURE_SUPPORTED] = { .type = NLA_FLAG, },
+	[NF_LOOPTRACK_A_FEATURE_MARK] = { .type = NLA_U32, },
+	[NF_LOOPTRACK_A_FEATURE_MARK_MASK] = { .type = NLA_U32, },
 };
 
 /* NF_LOOPTRACK_CMD_MODULE_GET - do */

@@ -12,7 +12,7 @@
 #include <uapi/linux/nf_looptrack.h>
 
 /* Common nested types */
-extern const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_SUPPORTED + 1];
+extern const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_MARK_MASK + 1];
 
 extern const struct nla_policy looptrack_module_get_nl_policy[NF_LOOPTRACK_A_MODULE_PAD + 1];
 

@@ -24,6 +24,8 @@ static const struct {
 	[NF_LOOPTRACK_FEATURE_STALE] = { NF_LOOPTRACK_MODE_ENFORCE, true },
 	[NF_LOOPTRACK_FEATURE_PORTS] = { NF_LOOPTRACK_MODE_ENFORCE, true },
 	[NF_LOOPTRACK_FEATURE_LINGER] = { NF_LOOPTRACK_MODE_ENFORCE, true },
+	[NF_LOOPTRACK_FEATURE_LOOPSNAT] = { NF_LOOPTRACK_MODE_OFF, true },
+	[NF_LOOPTRACK_FEATURE_PASSMARK] = { NF_LOOPTRACK_MODE_OFF, true },
 };
 
 static const char * const lt_netns_names[] = {
@@ -122,14 +124,17 @@ static unsigned long lt_netns_hooks(const u8 *mode)
 	bool stale = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_STALE);
 	bool ports = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_PORTS);
 	bool linger = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LINGER);
+	bool loopsnat = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LOOPSNAT);
 	unsigned long hooks = 0;
 
-	if (clash || stale || ports || linger)
+	if (clash || stale || ports || linger || loopsnat)
 		hooks |= BIT(LT_HOOK_COMMIT);
 	if (clash || ports)
 		hooks |= BIT(LT_HOOK_NOTE);
 	if (stale)
 		hooks |= BIT(LT_HOOK_SYN) | BIT(LT_HOOK_ZONE) | BIT(LT_HOOK_UDP);
+	if (lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_PASSMARK))
+		hooks |= BIT(LT_HOOK_PASS);
 
 	return hooks;
 }
@@ -234,6 +239,10 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 
 	for (i = 0; i < LT_FEATURE_COUNT; i++)
 		WRITE_ONCE(ln->mode[i], mode[i]);
+	if (modes->passmark.mask) {
+		WRITE_ONCE(ln->passmark.value, modes->passmark.value);
+		WRITE_ONCE(ln->passmark.mask, modes->passmark.mask);
+	}
 
 	/* Nothing that undoes can fail. */
 	lt_netns_set_lingering(ln, linger);

@@ -8,6 +8,7 @@
 
 #include "hook.h"
 #include "owner.h"
+#include "passmark.h"
 #include "stats.h"
 
 struct netlink_ext_ack;
@@ -26,6 +27,7 @@ struct netlink_ext_ack;
  *	could not be registered.
  * @noting: marks of new flows are noted. Written under @lock, read by hooks
  *	without it.
+ * @passmark: what marks the second pass
  * @lingering: lt_linger_start() was called for this namespace. Under @lock.
  * @hook_work: registers what is in @asked
  * @linger_work: looks after what is in @owners
@@ -40,6 +42,7 @@ struct lt_net {
 	unsigned long asked;
 	bool noting;
 	bool lingering;
+	struct lt_passmark passmark;
 	struct work_struct hook_work;
 	struct delayed_work linger_work;
 	struct net *net;
@@ -51,10 +54,12 @@ struct lt_net {
  * struct lt_modes - modes to be set
  * @given: bit for each feature that is to change
  * @mode: what to, by feature
+ * @passmark: what passmark is to mark with, unless its mask is 0
  */
 struct lt_modes {
 	unsigned long given;
 	u8 mode[LT_FEATURE_COUNT];
+	struct lt_passmark passmark;
 };
 
 /**

@@ -34,6 +34,7 @@ TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_UNABLE);
 TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_EVICTED);
 TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_KEPT);
 TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_REWRITTEN);
+TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_RESTORED);
 
 /* Users are those of the initial user namespace; -1 is nobody that is known. */
 DECLARE_EVENT_CLASS(looptrack_decision,
@@ -100,7 +101,8 @@ DECLARE_EVENT_CLASS(looptrack_decision,
 				   { NF_LOOPTRACK_DECISION_UNABLE, "unable" },
 				   { NF_LOOPTRACK_DECISION_EVICTED, "evicted" },
 				   { NF_LOOPTRACK_DECISION_KEPT, "kept" },
-				   { NF_LOOPTRACK_DECISION_REWRITTEN, "rewritten" }),
+				   { NF_LOOPTRACK_DECISION_REWRITTEN, "rewritten" },
+				   { NF_LOOPTRACK_DECISION_RESTORED, "restored" }),
 		  __entry->protocol, __entry->zone,
 		  __entry->src, __entry->sport, __entry->dst, __entry->dport,
 		  __entry->nat, __entry->wanted_port, __entry->got_port,
@@ -120,6 +122,7 @@ LT_TRACE_DECISION(looptrack_clash);
 LT_TRACE_DECISION(looptrack_stale);
 LT_TRACE_DECISION(looptrack_ports);
 LT_TRACE_DECISION(looptrack_linger);
+LT_TRACE_DECISION(looptrack_loopsnat);
 
 #endif /* _LT_TRACE_H */
 

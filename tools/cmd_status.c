@@ -113,7 +113,33 @@ static const char *counter_of(const char *feature, const char *counter)
 	return counter + len + 1;
 }
 
-/* The counters of @feature, in a line that has @column columns already. */
+/* Something of a feature, in a line that has @column columns; returns how many then. */
+static int show_item(int column, const char *item)
+{
+	if (column + strlen(item) > LINE_END) {
+		putchar('\n');
+		column = 0;
+	}
+	if (column < DEFAULT_END)
+		column += printf("%*s", DEFAULT_END - column, "");
+	return column + printf("%s", item);
+}
+
+/* The mark of passmark, if it has one. */
+static int show_mark(json_t *feature, int column)
+{
+	json_t *mark = json_object_get(feature, "mark");
+	json_t *mask = json_object_get(feature, "mark_mask");
+	char item[80];
+
+	if (!mark || !mask)
+		return column;
+	snprintf(item, sizeof(item), "  mark 0x%llx/0x%llx", json_integer_value(mark),
+		 json_integer_value(mask));
+	return show_item(column, item);
+}
+
+/* The counters of @feature. */
 static void show_counters(const char *feature, json_t *counters, int column)
 {
 	const char *key;
@@ -122,19 +148,12 @@ static void show_counters(const char *feature, json_t *counters, int column)
 	json_object_foreach(counters, key, value) {
 		const char *name = counter_of(feature, key);
 		char item[80];
-		int len;
 
 		if (!name)
 			continue;
-		len = snprintf(item, sizeof(item), "  %s %" JSON_INTEGER_FORMAT, name,
-			       json_integer_value(value));
-		if (column + len > LINE_END) {
-			putchar('\n');
-			column = 0;
-		}
-		if (column < DEFAULT_END)
-			column += printf("%*s", DEFAULT_END - column, "");
-		column += printf("%s", item);
+		snprintf(item, sizeof(item), "  %s %" JSON_INTEGER_FORMAT, name,
+			 json_integer_value(value));
+		column = show_item(column, item);
 	}
 }
 
@@ -154,13 +173,15 @@ static void show_feature(json_t *feature, json_t *counters)
 {
 	const char *by_default = text(feature, "default");
 	const char *name = text(feature, "name");
+	int column = MODE_END;
 
 	printf("%-10s ", name);
 	out_word(text(feature, "mode"), 8);
+	column += printf(" %s", by_default);
 	if (json_is_true(json_object_get(feature, "supported")))
-		show_counters(name, counters, MODE_END + printf(" %s", by_default));
+		show_counters(name, counters, show_mark(feature, column));
 	else
-		printf(" %-8s  not supported by this module", by_default);
+		show_item(column, "  not supported by this module");
 	putchar('\n');
 	drop_counters(name, counters);
 }

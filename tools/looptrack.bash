@@ -40,8 +40,11 @@ _looptrack()
 		esac
 		;;
 	set)
-		# Features and modes take turns; a feature is given once.
-		if (((COMP_CWORD - i) % 2)); then
+		# Features and modes take turns, but for a mark; a feature is given once.
+		if [[ $previous == mark ]]; then
+			words='0x1000/0x1000'
+		elif (((COMP_CWORD - i) % 2)); then
+			[[ ${COMP_WORDS[COMP_CWORD - 2]} == passmark ]] && words='mark'
 			for word in $features; do
 				[[ " ${COMP_WORDS[*]:i} " == *" $word "* ]] || words+=" $word"
 			done

@@ -52,6 +52,7 @@ static const char *const decision_words[] = {
 	[NF_LOOPTRACK_DECISION_EVICTED] = "evicted",
 	[NF_LOOPTRACK_DECISION_KEPT] = "kept",
 	[NF_LOOPTRACK_DECISION_REWRITTEN] = "rewritten",
+	[NF_LOOPTRACK_DECISION_RESTORED] = "restored",
 };
 
 static const struct attr_words decisions = {
@@ -78,6 +79,8 @@ static const struct attr_desc feature_desc[] = {
 		.name = "default", .type = ATTR_ENUM, .words = &attr_modes,
 	},
 	[NF_LOOPTRACK_A_FEATURE_SUPPORTED] = { .name = "supported", .type = ATTR_FLAG },
+	[NF_LOOPTRACK_A_FEATURE_MARK] = { .name = "mark", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_FEATURE_MARK_MASK] = { .name = "mark_mask", .type = ATTR_U32 },
 };
 
 static const struct attr_set feature_set = { feature_desc, ARRAY_SIZE(feature_desc), NULL };
@@ -179,6 +182,22 @@ static const struct attr_desc stats_desc[] = {
 	[NF_LOOPTRACK_A_STATS_LINGER_REAPED] = {
 		.name = "linger_reaped", .type = ATTR_U64, .doc =
 		"TIME_WAIT sockets of loopback flows removed, as nobody is left.",
+	},
+	[NF_LOOPTRACK_A_STATS_LOOPSNAT_SEEN] = {
+		.name = "loopsnat_seen", .type = ATTR_U64, .doc =
+		"New flows that stay on this host and whose source a SNAT or MASQUERADE rule changed.",
+	},
+	[NF_LOOPTRACK_A_STATS_LOOPSNAT_RESTORED] = {
+		.name = "loopsnat_restored", .type = ATTR_U64, .doc =
+		"Of these, flows that were given their own source again.",
+	},
+	[NF_LOOPTRACK_A_STATS_PASSMARK_SEEN] = {
+		.name = "passmark_seen", .type = ATTR_U64, .doc =
+		"Packets on their second pass.",
+	},
+	[NF_LOOPTRACK_A_STATS_PASSMARK_MARKED] = {
+		.name = "passmark_marked", .type = ATTR_U64, .doc =
+		"Of these, packets that were marked.",
 	},
 };
 

@@ -101,14 +101,19 @@ static void put_features(const struct nlmsghdr *request)
 	for (int i = 0; i <= last; i++) {
 		struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_CONFIG_FEATURE);
 		bool acts = i <= NF_LOOPTRACK_FEATURE_LINGER;
+		bool marks = i == NF_LOOPTRACK_FEATURE_PASSMARK;
 		int mode = acts ? NF_LOOPTRACK_MODE_ENFORCE : NF_LOOPTRACK_MODE_OFF;
 
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_ID, i);
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE, mode);
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_DEFAULT,
 				 i > NF_LOOPTRACK_FEATURE_MAX ? 17 : mode);
-		if (acts)
+		if (acts || marks)
 			mnl_attr_put(nlh, NF_LOOPTRACK_A_FEATURE_SUPPORTED, 0, NULL);
+		if (marks && is("marking")) {
+			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK, 0x80001000);
+			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK_MASK, ~0U);
+		}
 		mnl_attr_nest_end(nlh, nest);
 	}
 	end(nlh);
@@ -137,7 +142,7 @@ static void print_set(const struct nlmsghdr *request)
 	mnl_attr_for_each(nest, request, GENL_HDRLEN) {
 		fputc(' ', stderr);
 		mnl_attr_for_each_nested(attr, nest)
-			fprintf(stderr, "%c%u", mnl_attr_get_type(attr) == 1 ? 'f' : 'm',
+			fprintf(stderr, "%c%u", "?fm??vk"[mnl_attr_get_type(attr)],
 				mnl_attr_get_u32(attr));
 	}
 	fputc('\n', stderr);

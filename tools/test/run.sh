@@ -76,6 +76,17 @@ expect_sh "set: unknown feature" 1 '"all" is none of: clash stale ports linger l
 	'$tool set all off'
 expect_sh "set: unknown mode" 1 'mode "on" is none of: off observe enforce' '$tool set clash on'
 expect_sh "set: repeated feature" 1 '"clash" is given twice' '$tool set clash off clash off'
+expect_sh "set: mark of another feature" 1 '"stale" has no mark, only passmark has' \
+	'$tool set stale off mark 1/1'
+expect_sh "set: no mark" 1 'no mark given; say mark VALUE/MASK' '$tool set passmark off mark'
+expect_sh "set: mark without mode" 1 'mode "mark" is none of' '$tool set passmark mark 1/1'
+for mark in '""' / 1 1/ /1 0x/1 1/0x 1/1/1 1/1x -1/1 '" 1/1"' 1/+1 1,1 0x100000000/1 	1/99999999999999999999 08/8; do
+	expect_sh "set: mark $mark" 1 'is not VALUE/MASK, as in 0x1000/0x1000' \
+		"\$tool set passmark enforce mark $mark"
+done
+expect_sh "set: mark that changes nothing" 1 'changes no bit' '$tool set passmark off mark 0/0'
+expect_sh "set: mark beyond its mask" 1 'has bits outside of its mask' \
+	'$tool set passmark off mark 0x30/0x10'
 expect_sh "monitor: count without number" 1 'option "-C" needs a value' '$tool monitor -C'
 for number in 0 -1 1x '""' 99999999999999999999; do
 	expect_sh "monitor: count $number" 1 'not a number above zero' "\$tool monitor -C $number"
@@ -114,8 +125,14 @@ expect_sh "status: width" 0 '=0=' \
 	'echo "=$(LOOPTRACK_FAKE=huge $fake status | grep -c ".\{80\}")="'
 expect_sh "status: no counters of an unsupported feature" 0 '=0=' \
 	'echo "=$(LOOPTRACK_FAKE=few $fake status | grep -c -e linger_ -e seen.121)="'
+expect "status: mark" 0 \
+	'passmark   off      off       mark 0x80001000/0xffffffff  seen 126  marked 127' \
+	marking status
+expect "status: no mark yet" 0 'passmark   off      off       seen 126  marked 127' '' status
+expect "status: JSON of a mark" 0 \
+	'"supported":true,"mark":2147487744,"mark_mask":4294967295}' marking -j status
 expect "status: unknown feature" 0 'feature-9  off      mode-17' unknown status
-expect "status: unknown counter" 0 'counter-24  124' unknown status
+expect "status: unknown counter" 0 'counter-28  128' unknown status
 expect "status: unknown default" 0 'netns=netns-9' unknown status
 expect "status: colour" 0 "$(printf 'clash      \033[32menforce\033[0m  enforce')" '' \
 	-c always status
@@ -130,17 +147,19 @@ expect "status: JSON of older module" 0 \
 	'{"name":"express","mode":"off","default":"off","supported":false}],"counters":{"clash_' \
 	few -j status
 expect "status: pretty JSON" 0 '        "version": "0.9.9"' '' -jp status
-expect "stats" 0 'clash_lost      108' '' stats
+expect "stats" 0 'clash_lost        108' '' stats
 counters='{"clash_committed":102,"clash_seen":103,"clash_repicked":104,'
 counters+='"clash_exhausted":105,"clash_refused":106,"clash_unable":107,"clash_lost":108,'
 counters+='"clash_excluded":109,"events_lost":110,'
 counters+='"stale_seen":111,"stale_evicted":112,"stale_shared":113,'
 counters+='"ports_dead":114,"ports_kept":115,"ports_rewritten":116,"ports_blocked":117,'
 counters+='"ports_moved":118,"ports_exhausted":119,"ports_demuxed":120,'
-counters+='"linger_seen":121,"linger_evicted":122,"linger_reaped":123}'
+counters+='"linger_seen":121,"linger_evicted":122,"linger_reaped":123,'
+counters+='"loopsnat_seen":124,"loopsnat_restored":125,'
+counters+='"passmark_seen":126,"passmark_marked":127}'
 expect "stats: no padding" 0 "$counters" \
 	'' -j stats
-expect "stats: unknown counter" 0 '"linger_reaped":123,"counter-24":124}' unknown -j stats
+expect "stats: unknown counter" 0 '"passmark_marked":127,"counter-28":128}' unknown -j stats
 expect "stats: largest integer" 0 '"clash_seen":9223372036854775807' huge -j stats
 expect "stats: --explain" 0 '    New flows that lost their port and were committed' '' \
 	stats --explain
@@ -150,6 +169,11 @@ expect_sh "stats: --explain knows each" 0 '=0=' \
 expect "stats: --explain of an unknown counter" 0 'This tool does not know it' unknown \
 	stats --explain
 expect "set: one message" 0 'set f0m1 f2m2' '' set ports enforce clash observe
+expect "set: mark" 0 'set f4m0 f7m2v4096k65280' '' \
+	set passmark enforce mark 0x1000/0xff00 loopsnat off
+expect "set: largest mark" 0 'set f7m1v4294967295k4294967295' '' \
+	set passmark observe mark 0xffffffff/0xffffffff
+expect "set: mark 0" 0 'set f0m0 f7m2v0k1' '' set passmark enforce mark 0/1 clash off
 expect "reset" 0 '' '' reset
 expect "a warning" 0 'the kernel warns: take care' warning reset
 
@@ -239,7 +263,7 @@ expect_sh "nothing to write, closed" 0 '' '$fake reset >&-'
 
 # One vocabulary: each word of the tool has its place in man page and completion.
 {
-	"$fake" -j status
+	LOOPTRACK_FAKE=marking "$fake" -j status
 	LOOPTRACK_FAKE=owned "$fake" -j monitor
 } | tr -c 'a-z_\n' '\n' | grep -E '^[a-z]+_[a-z_]+$' | sort -u >"$work/words"
 for word in $(cat "$work/words"); do

@@ -1,0 +1,327 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Which pass is it? A rule on the mark of the second pass counts each packet of
+# the host to itself once, and without the feature twice. Each subtest also shows
+# that observe counts the packets and changes nothing.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need ip nft packets
+need_module
+
+: "${KSFT_PACKETS:=$((KSFT_SLOW ? 1000 : 10000))}"
+mark=0x1000
+other=''
+
+# packets_in NS TEXT ARGUMENT...: runs the program, leaves its words in R_*.
+# shellcheck disable=SC2034 # want looks at them
+R_arrived='' R_out='' R_pre='' R_plain='' R_marks=''
+packets_in() {
+	local out
+
+	out=$(command packets -n "$1" "${@:3}") || fail "$2: packets ${*:3}: $out" || return
+	note "$2: $out"
+	# shellcheck disable=SC2086 # one word for each
+	words $out
+}
+
+passmark() {
+	looptrack -n "$1" set passmark "$2" mark "$mark/$mark" && looptrack -n "$1" reset ||
+		fail "looptrack set passmark $2 failed"
+}
+
+##############################################################################
+# Count once
+
+# Counters of what passes lo: in OUTPUT; and in PREROUTING all, then those without
+# the mark, in each table that is there.
+count_by() {
+	local tool table
+
+	if [ "$1" = nft ]; then
+		in_ns "$a" nft -f - <<-EOT || fail "nft does not take the rules"
+			table inet count {
+				chain out {
+					type filter hook output priority raw
+					oifname lo counter comment "out"
+				}
+				chain track {
+					type filter hook output priority filter
+					ct state established accept
+				}
+				chain pre {
+					type filter hook prerouting priority raw
+					iifname lo counter comment "pre"
+					iifname lo meta mark and $mark == 0 counter comment "plain"
+				}
+				chain first {
+					type filter hook prerouting priority -1000
+					iifname lo meta mark and $mark == 0 counter comment "plain"
+				}
+				chain in {
+					type filter hook input priority security
+					iifname lo meta mark and $mark == 0 counter comment "plain"
+				}
+			}
+		EOT
+		return
+	fi
+	tool=$(backend_tool "$1" "$2")
+	{
+		echo "*raw"
+		echo "-A OUTPUT -o lo -m comment --comment out"
+		echo "-A PREROUTING -i lo -m comment --comment pre"
+		echo "-A PREROUTING -i lo -m mark ! --mark $mark/$mark -m comment --comment plain"
+		echo COMMIT
+		for table in mangle filter; do
+			echo "*$table"
+			echo "-A INPUT -i lo -m mark ! --mark $mark/$mark -m comment --comment plain"
+			# With conntrack, fragments are put together before raw.
+			echo "-A OUTPUT -m conntrack --ctstate ESTABLISHED"
+			echo COMMIT
+		done
+	} | in_ns "$a" "$tool-restore" || fail "$tool-restore does not take the rules"
+	[ "$1" != legacy ] || legacy_used=1
+}
+
+# What they have counted, in R_out, R_pre and R_plain: the most of any table.
+counted() {
+	local line n
+
+	R_out=0 R_pre=0 R_plain=0
+	while read -r line; do
+		n=''
+		if [ "$1" = nft ]; then
+			[[ $line =~ packets\ ([0-9]+)\ .*comment\ \"([a-z]+)\" ]]
+		else
+			[[ $line =~ ^\[([0-9]+):.*--comment\ \"?([a-z]+) ]]
+		fi || continue
+		n=${BASH_REMATCH[1]}
+		case ${BASH_REMATCH[2]} in
+		out) R_out=$n ;;
+		pre) R_pre=$n ;;
+		plain) [ "$n" -le "$R_plain" ] || R_plain=$n ;;
+		esac
+	done < <(if [ "$1" = nft ]; then
+		in_ns "$a" nft list table inet count
+	else
+		in_ns "$a" "$(backend_tool "$1" "$2")-save" -c
+	fi)
+}
+
+# counting BACKEND FAMILY KIND OPTION...
+counting() {
+	local backend=$1 family=$2 kind=$3 mode parts=1 n=$KSFT_PACKETS
+
+	shift 3
+	has_backend "$backend" "$family" ||
+		skip "$(backend_tool "$backend" "$family") is not installed" || return
+	[ "$backend" = nft ] || n=$((n / 5))
+	[ "$kind" != fragments ] || parts=3
+	for mode in off observe enforce; do
+		alone && count_by "$backend" "$family" || return
+		ip -n "$a" link set lo mtu 1500
+		in_ns "$a" sysctl -qw net.ipv4.ping_group_range='0 0'
+		passmark "$a" "$mode" || return
+		packets_in "$a" "$mode" -N "$n" "$@" "$(loopback "$family")" || return
+		counted "$backend" "$family"
+		note "$mode: $R_out in OUTPUT, $R_pre in PREROUTING, $R_plain of them unmarked"
+		# TCP acknowledges as it likes.
+		want "$mode" arrived="$n" pre="$R_out" "out>=$n" || return
+		[ "$kind" = tcp ] || want "$mode" out="$n" || return
+		case $mode in
+		off) want off "plain>=$R_out" && counts "$a" off passmark_seen=0 ;;
+		observe)
+			want observe "plain>=$R_out" &&
+				counts "$a" observe passmark_seen=$((R_out * parts)) \
+					passmark_marked=0
+			;;
+		enforce)
+			want enforce plain=0 &&
+				counts "$a" enforce passmark_seen=$((R_out * parts)) \
+					passmark_marked=$((R_out * parts))
+			;;
+		esac || return
+	done
+}
+
+##############################################################################
+# What is a second pass and what is not
+
+# arrives MARK TEXT ARGUMENT...: packets from $a that arrive with just that mark.
+arrives() {
+	packets_in "$a" "${@:2}" || return
+	[ "$R_marks" = "$1" ] || fail "$2: the marks are $R_marks, not $1"
+}
+
+# The addresses of the host itself.
+own() {
+	[ "$1" = 4 ] && echo 10.98.0.1 || echo fd98::1
+}
+
+# group FAMILY
+group() {
+	[ "$1" = 4 ] && echo 239.1.1.1 || echo ff05::1:1
+}
+
+second() {
+	local family=$1 mode marked
+
+	alone && redirect "$a" nft "$family" udp output 53:7000 || return
+	{
+		echo "rule add fwmark 1 lookup 100"
+		echo "route add local default dev lo table 100"
+	} | ip "-$family" -n "$a" -batch - || return
+	in_ns "$a" nft -f - <<-EOT || return
+		table inet host {
+			chain nat {
+				type nat hook output priority -100
+				udp dport 54 dnat ip to $(own 4):7000
+				udp dport 54 dnat ip6 to [$(own 6)]:7000
+			}
+		}
+	EOT
+	for mode in off observe enforce; do
+		marked=0x0
+		[ "$mode" != enforce ] || marked=$mark
+		passmark "$a" "$mode" || return
+		arrives "$marked" "$mode, loopback" udp "$(loopback "$family")" &&
+			arrives "$marked" "$mode, own address" udp "$(own "$family")" &&
+			arrives "$marked" "$mode, redirected" -p 53 -P 7000 udp "$(dst "$family" 1)" &&
+			arrives "$marked" "$mode, DNAT" -p 54 -P 7000 udp "$(dst "$family" 1)" &&
+			arrives "$(printf 0x%x $((marked | 1)))" "$mode, routed to lo by a mark" -m 1 \
+				udp "$(dst "$family" 1)" &&
+			arrives "$marked" "$mode, multicast" -i d0 udp "$(group "$family")" || return
+		[ "$family" = 6 ] ||
+			arrives "$marked" "$mode, broadcast" udp 10.98.0.255 || return
+		case $mode in
+		off) counts "$a" off passmark_seen=0 ;;
+		observe) counts "$a" observe "passmark_seen>=60" passmark_marked=0 ;;
+		enforce) counts "$a" enforce "passmark_seen>=60" "passmark_marked>=60" ;;
+		esac || return
+	done
+}
+
+vrf() {
+	local family=$1
+
+	alone || return
+	modprobe -q vrf
+	{
+		echo "link add v0 type vrf table 10"
+		echo "link set v0 up"
+		echo "link set d0 vrf v0"
+		# Enslaved, a device loses its IPv6 addresses.
+		[ "$family" = 4 ] || echo "addr replace fd98::1/64 dev d0 nodad"
+	} | ip -n "$a" -batch - || skip "the kernel has no VRF devices" || return
+	passmark "$a" enforce &&
+		arrives "$mark" "within a VRF" -v v0 udp "$(own "$family")"
+}
+
+# peer FAMILY
+peer() {
+	[ "$1" = 4 ] && echo 10.98.0.2 || echo fd98::2
+}
+
+# far KIND: orders for the far end of the wire.
+far() {
+	case $1 in
+	veth) addresses eth 10.98.0.2/24 fd98::2/64 ;;
+	bridge)
+		printf '%s\n' "link add br0 type bridge" "link set eth master br0" "link set eth up"
+		addresses br0 10.98.0.2/24 fd98::2/64
+		;;
+	vrf)
+		printf '%s\n' "link add v0 type vrf table 10" "link set v0 up" "link set eth vrf v0"
+		addresses eth 10.98.0.2/24 fd98::2/64
+		;;
+	esac
+}
+
+# wired FAMILY KIND: to another namespace, the feature on at both ends. Nothing
+# there is a second pass.
+wired() {
+	local family=$1 kind=$2
+
+	drop_ns
+	make_ns a other
+	modprobe -q vrf
+	ip link add eth netns "$a" type veth peer name eth netns "$other" || return
+	addresses eth 10.98.0.1/24 fd98::1/64 | ip -n "$a" -batch - || return
+	far "$kind" | ip -n "$other" -batch - || skip "the kernel has no such device" || return
+	in_ns "$other" sysctl -qw net.ipv4.udp_l3mdev_accept=1
+	passmark "$a" enforce && passmark "$other" enforce || return
+	busywait 20000 packets -n "$a" -r "$other" -N 1 udp "$(peer "$family")" ||
+		fail "nothing gets there" || return
+	arrives 0x0 "$kind" -r "$other" udp "$(peer "$family")" || return
+	counts "$other" "$kind" passmark_seen=0 passmark_marked=0
+}
+
+##############################################################################
+# Marks
+
+# The bits of the mask and no others.
+bits() {
+	local family
+
+	alone || return
+	for family in 4 6; do
+		looptrack -n "$a" set passmark enforce mark 0x1000/0xf000 &&
+			arrives 0xdead1eef masked -m 0xdeadbeef udp "$(loopback "$family")" &&
+			looptrack -n "$a" set passmark enforce mark 0/0xffffffff &&
+			arrives 0x0 cleared -m 0xdeadbeef udp "$(loopback "$family")" &&
+			looptrack -n "$a" set passmark enforce mark 0xffffffff/0xffffffff &&
+			arrives 0xffffffff all -m 0xdeadbeef udp "$(loopback "$family")" || return
+	done
+}
+
+# refused TEXT ORDER...: and nothing has changed.
+refused() {
+	local before after out
+
+	before=$(looptrack -j -n "$a" status)
+	out=$(looptrack -n "$a" "${@:2}" 2>&1) && fail "${*:2} was not refused"
+	[[ $out = *$1* ]] || fail "${*:2}: $out" || return
+	after=$(looptrack -j -n "$a" status)
+	[ "$before" = "$after" ] || fail "${*:2} has changed something"
+}
+
+# The mark is asked for once, kept, and refused where it makes no sense.
+setting() {
+	drop_ns
+	new_ns a
+	refused 'passmark needs a mark' set passmark enforce &&
+		refused 'passmark needs a mark' set clash off passmark observe &&
+		refused 'only passmark has' set clash off mark 1/1 &&
+		refused 'changes no bit' set passmark off mark 0/0 &&
+		refused 'bits outside' set passmark off mark 3/1 || return
+	looptrack -n "$a" set passmark off mark 0x10/0x30 &&
+		looptrack -n "$a" set passmark enforce || return
+	[[ $(looptrack -n "$a" status) = *'mark 0x10/0x30'* ]] || fail "status shows no mark" || return
+	refused 'given twice' set passmark off mark 1/1 passmark off mark 1/1 || return
+	arrives 0x10 "set before" udp 127.0.0.1 &&
+		looptrack -n "$a" set passmark off &&
+		arrives 0x0 "off again" udp 127.0.0.1 &&
+		looptrack -n "$a" set passmark enforce &&
+		arrives 0x10 "as before" udp 127.0.0.1
+}
+
+for v in 4 6; do
+	for backend in nft iptables legacy; do
+		subtest "TCP is counted once, $backend, IPv$v" counting $backend $v tcp tcp
+		subtest "UDP is counted once, $backend, IPv$v" counting $backend $v udp udp
+		subtest "ICMP is counted once, $backend, IPv$v" counting $backend $v icmp icmp
+		subtest "fragments are counted once, $backend, IPv$v" \
+			counting $backend $v fragments -s 4000 udp
+	done
+	subtest "ways to the second pass, IPv$v" second $v
+	subtest "within a VRF, IPv$v" vrf $v
+	subtest "another namespace, IPv$v" wired $v veth
+	subtest "another namespace, by a bridge, IPv$v" wired $v bridge
+	subtest "another namespace, in a VRF there, IPv$v" wired $v vrf
+done
+subtest "no other bits of a mark" bits
+subtest "a mark is needed, and kept" setting
+run_subtests
