@@ -28,7 +28,7 @@ surge() {
 			$address $port >$tmp/late;"
 	# So many at once take their time. A lost packet shows as a SYN that was
 	# sent again, SCTP's timer of 3 s, or a datagram without an answer.
-	race -n "$c0" -n "$c1" -t "$proto" -r 1 -c "$1" -T 2900 -g $((KSFT_SLOW ? 9000 : 4000)) \
+	race -n "$c0" -n "$c1" -t "$proto" -r 1 -c "$1" -T 2999 -g $((KSFT_SLOW ? 9000 : 4000)) \
 		-e "$late ip netns exec $r conntrack -L -f ipv$family -p $proto \
 			>$tmp/list 2>/dev/null" \
 		"$address" "$port"
