@@ -64,6 +64,8 @@ set_and_get() {
 
 	drop_ns
 	new_ns a b
+	# It needs one for its modes.
+	looptrack -n "$a" set passmark off mark 0x10/0x30 || return
 	for feature in $(features supported); do
 		mode "$b" "$feature" off || return
 		for mode in off observe enforce off enforce observe; do
@@ -260,6 +262,28 @@ ynl_cli() {
 	return 1
 }
 
+# ynl_mark COMMAND...: what only passmark has, and what is wrong with it.
+ynl_mark() {
+	local passmark='"id": "passmark", "mode": "enforce"'
+
+	answers 1 'needs a mark' "$@" --do feature-set --json "{\"feature\": [{$passmark}]}" &&
+		answers 1 'both value and mask' "$@" --do feature-set \
+			--json "{\"feature\": [{$passmark, \"mark\": 1}]}" &&
+		answers 1 'both value and mask' "$@" --do feature-set \
+			--json "{\"feature\": [{$passmark, \"mark-mask\": 1}]}" &&
+		answers 1 'no bits' "$@" --do feature-set \
+			--json "{\"feature\": [{$passmark, \"mark\": 0, \"mark-mask\": 0}]}" &&
+		answers 1 'outside of its mask' "$@" --do feature-set \
+			--json "{\"feature\": [{$passmark, \"mark\": 3, \"mark-mask\": 1}]}" &&
+		answers 1 'only passmark' "$@" --do feature-set \
+			--json '{"feature": [{"id": "clash", "mode": "off", "mark": 1}]}' &&
+		is "$a" passmark off &&
+		answers 0 '' "$@" --do feature-set \
+			--json "{\"feature\": [{$passmark, \"mark\": 16, \"mark-mask\": 48}]}" &&
+		is "$a" passmark enforce &&
+		answers 0 "'id': 'passmark'.*'mark': 16, 'mark-mask': 48" "$@" --do feature-get
+}
+
 ynl() {
 	local spec cli twice
 
@@ -278,6 +302,7 @@ ynl() {
 	answers 0 '' "$@" --do feature-set \
 		--json '{"feature": [{"id": "clash", "mode": "observe"}]}' || return
 	is "$a" clash observe || return
+	ynl_mark "$@" || return
 	answers 0 "'clash-committed': 0" "$@" --do stats-get || return
 	answers 0 '' "$@" --do stats-reset || return
 	twice='{"id": "clash", "mode": "off"}'

@@ -77,7 +77,8 @@ count_by() {
 		echo COMMIT
 		for table in mangle filter; do
 			echo "*$table"
-			echo "-A INPUT -i lo -m mark ! --mark $mark/$mark -m comment --comment plain"
+			echo "-A INPUT -i lo -m mark ! --mark $mark/$mark" \
+				"-m comment --comment plain"
 			# With conntrack, fragments are put together before raw.
 			echo "-A OUTPUT -m conntrack --ctstate ESTABLISHED"
 			echo COMMIT
@@ -167,8 +168,9 @@ group() {
 }
 
 second() {
-	local family=$1 mode marked
+	local family=$1 mode marked there
 
+	there=$(dst "$family" 1)
 	alone && redirect "$a" nft "$family" udp output 53:7000 || return
 	{
 		echo "rule add fwmark 1 lookup 100"
@@ -189,11 +191,12 @@ second() {
 		passmark "$a" "$mode" || return
 		arrives "$marked" "$mode, loopback" udp "$(loopback "$family")" &&
 			arrives "$marked" "$mode, own address" udp "$(own "$family")" &&
-			arrives "$marked" "$mode, redirected" -p 53 -P 7000 udp "$(dst "$family" 1)" &&
-			arrives "$marked" "$mode, DNAT" -p 54 -P 7000 udp "$(dst "$family" 1)" &&
-			arrives "$(printf 0x%x $((marked | 1)))" "$mode, routed to lo by a mark" -m 1 \
-				udp "$(dst "$family" 1)" &&
-			arrives "$marked" "$mode, multicast" -i d0 udp "$(group "$family")" || return
+			arrives "$marked" "$mode, redirected" -p 53 -P 7000 udp "$there" &&
+			arrives "$marked" "$mode, DNAT" -p 54 -P 7000 udp "$there" &&
+			arrives "$(printf 0x%x $((marked | 1)))" \
+				"$mode, routed to lo by a mark" -m 1 udp "$there" &&
+			arrives "$marked" "$mode, multicast" -i d0 udp "$(group "$family")" ||
+			return
 		[ "$family" = 6 ] ||
 			arrives "$marked" "$mode, broadcast" udp 10.98.0.255 || return
 		case $mode in
@@ -299,7 +302,8 @@ setting() {
 		refused 'bits outside' set passmark off mark 3/1 || return
 	looptrack -n "$a" set passmark off mark 0x10/0x30 &&
 		looptrack -n "$a" set passmark enforce || return
-	[[ $(looptrack -n "$a" status) = *'mark 0x10/0x30'* ]] || fail "status shows no mark" || return
+	[[ $(looptrack -n "$a" status) = *'mark 0x10/0x30'* ]] ||
+		fail "status shows no mark" || return
 	refused 'given twice' set passmark off mark 1/1 passmark off mark 1/1 || return
 	arrives 0x10 "set before" udp 127.0.0.1 &&
 		looptrack -n "$a" set passmark off &&

@@ -80,7 +80,8 @@ expect_sh "set: mark of another feature" 1 '"stale" has no mark, only passmark h
 	'$tool set stale off mark 1/1'
 expect_sh "set: no mark" 1 'no mark given; say mark VALUE/MASK' '$tool set passmark off mark'
 expect_sh "set: mark without mode" 1 'mode "mark" is none of' '$tool set passmark mark 1/1'
-for mark in '""' / 1 1/ /1 0x/1 1/0x 1/1/1 1/1x -1/1 '" 1/1"' 1/+1 1,1 0x100000000/1 	1/99999999999999999999 08/8; do
+for mark in '""' / 1 1/ /1 0x/1 1/0x 1/1/1 1/1x -1/1 '" 1/1"' 1/+1 1,1 0x100000000/1 \
+	1/99999999999999999999 08/8; do
 	expect_sh "set: mark $mark" 1 'is not VALUE/MASK, as in 0x1000/0x1000' \
 		"\$tool set passmark enforce mark $mark"
 done
