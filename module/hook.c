@@ -222,12 +222,15 @@ static unsigned int lt_hook_pass(void *priv, struct sk_buff *skb,
 #define LT_HOOK(fn, num, prio) \
 	{ .hook = (fn), .pf = NFPROTO_INET, .hooknum = (num), .priority = (prio) }
 
-/* Confirm is last, at INT_MAX; ours is the last before it. */
+/* Confirm is last, at INT_MAX, but IPv6's in LOCAL_IN, which is the last but one.
+ * Of hooks with one priority the one that came last runs first: ours must not
+ * have that of confirm, which comes with the namespace's first rule.
+ */
 static const struct nf_hook_ops lt_hook_commit_ops[] = {
 	LT_HOOK(lt_hook_commit, NF_INET_POST_ROUTING,
 		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
 	LT_HOOK(lt_hook_commit_in, NF_INET_LOCAL_IN,
-		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
+		NF_IP_PRI_CONNTRACK_CONFIRM - 2),
 };
 
 static const struct nf_hook_ops lt_hook_note_ops[] = {
