@@ -281,7 +281,7 @@ ynl_mark() {
 		answers 0 '' "$@" --do feature-set \
 			--json "{\"feature\": [{$passmark, \"mark\": 16, \"mark-mask\": 48}]}" &&
 		is "$a" passmark enforce &&
-		answers 0 "'id': 'passmark'.*'mark': 16, 'mark-mask': 48" "$@" --do feature-get
+		answers 0 "'id': 'passmark'.*'mark': 16,.*'mark-mask': 48" "$@" --do feature-get
 }
 
 ynl() {
