@@ -147,6 +147,9 @@ static void lt_event_trace(const struct net *net, const struct lt_event *ev)
 	case NF_LOOPTRACK_FEATURE_LOOPSNAT:
 		trace_looptrack_loopsnat(net, ev);
 		break;
+	case NF_LOOPTRACK_FEATURE_LOOPGUARD:
+		trace_looptrack_loopguard(net, ev);
+		break;
 	default:
 		break;
 	}

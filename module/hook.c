@@ -13,6 +13,7 @@
 #include "ct.h"
 #include "hook.h"
 #include "loop.h"
+#include "loopguard.h"
 #include "loopsnat.h"
 #include "nat.h"
 #include "netns.h"
@@ -91,6 +92,9 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	lt_netns_want(ln, LT_HOOK_SYN);
 	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID)
 		lt_netns_want(ln, LT_HOOK_ZONE);
+
+	if (state->hook == NF_INET_POST_ROUTING)
+		lt_loopguard_observe(ln, skb, ct, state);
 
 	verdict = lt_loopsnat_settle(ln, skb, ct, state);
 	if (verdict != NF_ACCEPT)
@@ -209,6 +213,28 @@ lt_hook_udp(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 	return lt_hook_udp_nat(priv, skb, state);
 }
 
+static noinline __used unsigned int
+lt_hook_guard_new(void *priv, struct sk_buff *skb,
+		  const struct nf_hook_state *state)
+{
+	struct nf_conn *ct = lt_hook_new(skb);
+
+	if (ct && READ_ONCE(ct->status) & IPS_DST_NAT)
+		lt_loopguard_release(lt_net(state->net), skb, ct, state);
+
+	return NF_ACCEPT;
+}
+
+/* Runs just after NAT has chosen a destination. */
+static notrace unsigned int
+lt_hook_guard(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	if (likely(!lt_hook_may_be_new(skb)))
+		return NF_ACCEPT;
+
+	return lt_hook_guard_new(priv, skb, state);
+}
+
 /* Runs before all rules. */
 static unsigned int lt_hook_pass(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
@@ -250,6 +276,10 @@ static const struct nf_hook_ops lt_hook_udp_ops[] = {
 	LT_HOOK(lt_hook_udp, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1),
 };
 
+static const struct nf_hook_ops lt_hook_guard_ops[] = {
+	LT_HOOK(lt_hook_guard, NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST + 1),
+};
+
 static const struct nf_hook_ops lt_hook_pass_ops[] = {
 	LT_HOOK(lt_hook_pass, NF_INET_PRE_ROUTING, NF_IP_PRI_FIRST),
 };
@@ -263,6 +293,7 @@ static const struct {
 	[LT_HOOK_SYN] = { lt_hook_syn_ops, ARRAY_SIZE(lt_hook_syn_ops) },
 	[LT_HOOK_ZONE] = { lt_hook_zone_ops, ARRAY_SIZE(lt_hook_zone_ops) },
 	[LT_HOOK_UDP] = { lt_hook_udp_ops, ARRAY_SIZE(lt_hook_udp_ops) },
+	[LT_HOOK_GUARD] = { lt_hook_guard_ops, ARRAY_SIZE(lt_hook_guard_ops) },
 	[LT_HOOK_PASS] = { lt_hook_pass_ops, ARRAY_SIZE(lt_hook_pass_ops) },
 };
 

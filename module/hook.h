@@ -11,6 +11,8 @@ struct net;
  * @LT_HOOK_SYN: to look at local SYNs, after conntrack has
  * @LT_HOOK_ZONE: to look at local SYNs with a template, before conntrack does
  * @LT_HOOK_UDP: to look at local UDP packets, after conntrack has
+ * @LT_HOOK_GUARD: to look at new local flows, after NAT has chosen their
+ *	destination
  * @LT_HOOK_PASS: to mark packets on their second pass, before any rule
  * @LT_HOOK_COUNT: how many
  */
@@ -20,6 +22,7 @@ enum lt_hook {
 	LT_HOOK_SYN,
 	LT_HOOK_ZONE,
 	LT_HOOK_UDP,
+	LT_HOOK_GUARD,
 	LT_HOOK_PASS,
 	LT_HOOK_COUNT
 };

@@ -366,10 +366,16 @@ static void lt_linger_state(void *data, const struct sock *sk,
  */
 static bool lt_linger_has_udp(struct net *net, const struct nf_conn *ct)
 {
-	return lt_sock_udp_receives(net, lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
-				    LOOPBACK_IFINDEX) ||
-	       lt_sock_udp_receives(net, lt_ct_tuple(ct, IP_CT_DIR_REPLY),
-				    LOOPBACK_IFINDEX);
+	struct sock *sk = NULL;
+	unsigned int dir;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX && !sk; dir++)
+		sk = lt_sock_server_get(net, lt_ct_tuple(ct, dir),
+					LOOPBACK_IFINDEX);
+	if (sk)
+		sock_put(sk);
+
+	return sk;
 }
 
 static void lt_linger_udp(struct lt_net *ln, struct lt_owner *owner)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Source NAT of a new flow: take it back, let the rules choose again. */
+/* NAT of a new flow: take it back, let the rules choose the source again. */
 
 #include <linux/bottom_half.h>
 #include <linux/jiffies.h>
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -375,6 +377,56 @@ int lt_nat_bind(struct sk_buff *skb, struct nf_conn *ct,
 	/* The packet has just been made writable, so neither can fail. */
 	nf_nat_setup_info(ct, &range, NF_NAT_MANIP_SRC);
 	nf_nat_packet(ct, IP_CT_NEW, state->hook, skb);
+
+	return 0;
+}
+
+static int lt_nat_route(struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	if (state->pf == NFPROTO_IPV6)
+		return nf_ip6_route_me_harder(state->net, state->sk, skb);
+
+	return ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC);
+}
+
+/**
+ * lt_nat_release() - take back what was done to the destination of a local flow
+ * @skb: the flow's first packet
+ * @ct: its entry; unconfirmed, exclusive, with a destination that was changed
+ *	and without a source binding
+ * @state: of the hook, LOCAL_OUT
+ *
+ * The flow keeps its binding, which changes nothing: no rule runs again.
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: 0, or a negative error, and packet and tuples are as they were: -ENOMEM
+ * if the packet couldn't be written to, -EINVAL if the protocol has no reply, or
+ * that of the route where it was addressed.
+ */
+int lt_nat_release(struct sk_buff *skb, struct nf_conn *ct,
+		   const struct nf_hook_state *state)
+{
+	const struct nf_conntrack_tuple chosen = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	struct nf_conntrack_tuple plain;
+	int err;
+
+	if (!nf_ct_invert_tuple(&plain, lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)))
+		return -EINVAL;
+
+	nf_conntrack_alter_reply(ct, &plain);
+	if (nf_nat_packet(ct, IP_CT_NEW, state->hook, skb) != NF_ACCEPT) {
+		nf_conntrack_alter_reply(ct, &chosen);
+		return -ENOMEM;
+	}
+
+	err = lt_nat_route(skb, state);
+	if (err) {
+		/* It still has the route to where the rule sent it. */
+		nf_conntrack_alter_reply(ct, &chosen);
+		nf_nat_packet(ct, IP_CT_NEW, state->hook, skb);
+		return err;
+	}
+	clear_bit(IPS_DST_NAT_BIT, &ct->status);
 
 	return 0;
 }

@@ -17,6 +17,8 @@ void lt_nat_note(const struct sk_buff *skb, struct nf_conn *ct);
 int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 		  const struct nf_hook_state *state, bool noted,
 		  unsigned int *verdict);
+int lt_nat_release(struct sk_buff *skb, struct nf_conn *ct,
+		   const struct nf_hook_state *state);
 int lt_nat_bind(struct sk_buff *skb, struct nf_conn *ct,
 		const struct nf_hook_state *state,
 		const struct nf_conntrack_tuple *reply);

@@ -25,6 +25,7 @@ static const struct {
 	[NF_LOOPTRACK_FEATURE_PORTS] = { NF_LOOPTRACK_MODE_ENFORCE, true },
 	[NF_LOOPTRACK_FEATURE_LINGER] = { NF_LOOPTRACK_MODE_ENFORCE, true },
 	[NF_LOOPTRACK_FEATURE_LOOPSNAT] = { NF_LOOPTRACK_MODE_OFF, true },
+	[NF_LOOPTRACK_FEATURE_LOOPGUARD] = { NF_LOOPTRACK_MODE_OBSERVE, true },
 	[NF_LOOPTRACK_FEATURE_PASSMARK] = { NF_LOOPTRACK_MODE_OFF, true },
 };
 
@@ -125,14 +126,17 @@ static unsigned long lt_netns_hooks(const u8 *mode)
 	bool ports = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_PORTS);
 	bool linger = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LINGER);
 	bool loopsnat = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LOOPSNAT);
+	bool guard = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LOOPGUARD);
 	unsigned long hooks = 0;
 
-	if (clash || stale || ports || linger || loopsnat)
+	if (clash || stale || ports || linger || loopsnat || guard)
 		hooks |= BIT(LT_HOOK_COMMIT);
 	if (clash || ports)
 		hooks |= BIT(LT_HOOK_NOTE);
 	if (stale)
 		hooks |= BIT(LT_HOOK_SYN) | BIT(LT_HOOK_ZONE) | BIT(LT_HOOK_UDP);
+	if (mode[NF_LOOPTRACK_FEATURE_LOOPGUARD] == NF_LOOPTRACK_MODE_ENFORCE)
+		hooks |= BIT(LT_HOOK_GUARD);
 	if (lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_PASSMARK))
 		hooks |= BIT(LT_HOOK_PASS);
 
@@ -315,6 +319,9 @@ static int __net_init lt_netns_net_init(struct net *net)
 	INIT_WORK(&ln->hook_work, lt_netns_hook_asked);
 	INIT_DELAYED_WORK(&ln->linger_work, lt_linger_sweep);
 	ln->net = net;
+	/* Ten a second; who wants all of them counted has a counter. */
+	ratelimit_state_init(&ln->loopguard_limit, HZ, 10);
+	ratelimit_set_flags(&ln->loopguard_limit, RATELIMIT_MSG_ON_RELEASE);
 
 	err = lt_owners_init(&ln->owners);
 	if (err)

@@ -3,6 +3,7 @@
 #define _LT_NETNS_H
 
 #include <linux/mutex.h>
+#include <linux/ratelimit.h>
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
@@ -33,6 +34,7 @@ struct netlink_ext_ack;
  * @linger_work: looks after what is in @owners
  * @net: the namespace itself
  * @owners: sockets that opened UDP flows
+ * @loopguard_limit: how many loops are told
  * @stats: counters; the base in them is under @lock
  */
 struct lt_net {
@@ -47,6 +49,7 @@ struct lt_net {
 	struct delayed_work linger_work;
 	struct net *net;
 	struct lt_owners owners;
+	struct ratelimit_state loopguard_limit;
 	struct lt_stats stats;
 };
 

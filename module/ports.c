@@ -278,18 +278,15 @@ static bool lt_ports_client_is_held(struct net *net, const struct nf_conn *ct,
 	if (own && sk_fullsock(own) && inet_sk(own)->inet_sport == port)
 		return false;
 
-	if (nf_ct_protonum(ct) == IPPROTO_UDP) {
-		held = lt_sock_udp_receives(net, &sent, dif);
-	} else {
-		sk = lt_sock_find(net, &sent, NULL);
-		if (sk) {
-			held = sk->sk_state != TCP_SYN_SENT;
-			*who = lt_sock_who(sk);
-			sock_gen_put(sk);
-		} else {
-			held = lt_sock_listens(net, &sent, dif);
-		}
-	}
+	sk = nf_ct_protonum(ct) == IPPROTO_TCP ?
+		lt_sock_find(net, &sent, NULL) : NULL;
+	if (!sk)
+		sk = lt_sock_server_get(net, &sent, dif);
+	if (!sk)
+		return false;
+	held = sk->sk_state != TCP_SYN_SENT;
+	*who = lt_sock_who(sk);
+	sock_gen_put(sk);
 
 	/* Who listens to all addresses means those of this host. */
 	return held && lt_sock_is_local(net, &sent);

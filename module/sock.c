@@ -198,33 +198,6 @@ bool lt_sock_port_is_unused(const struct net *net, u8 proto, u16 port)
 }
 
 /**
- * lt_sock_listens() - does a local TCP socket listen on a tuple's source
- * @net: network namespace
- * @t: what the socket would answer with
- * @dif: index of the device its peer's packets come by
- *
- * Context: RCU read lock.
- * Return: true if one does.
- */
-bool lt_sock_listens(struct net *net, const struct nf_conntrack_tuple *t,
-		     int dif)
-{
-	struct inet_hashinfo *table = net->ipv4.tcp_death_row.hashinfo;
-
-#if IS_ENABLED(CONFIG_IPV6)
-	if (t->src.l3num == NFPROTO_IPV6)
-		return inet6_lookup_listener(net, table, NULL, 0,
-					     &t->dst.u3.in6, t->dst.u.tcp.port,
-					     &t->src.u3.in6,
-					     ntohs(t->src.u.tcp.port), dif, 0);
-#endif
-	return __inet_lookup_listener(net, table, NULL, 0,
-				      t->dst.u3.ip, t->dst.u.tcp.port,
-				      t->src.u3.ip, ntohs(t->src.u.tcp.port),
-				      dif, 0);
-}
-
-/**
  * lt_sock_takes_syn() - is a SYN welcome to the socket it meets
  * @sk: of the same addresses and ports
  * @skb: packet
@@ -283,32 +256,59 @@ void lt_sock_reap(struct sock *sk)
 	local_bh_enable();
 }
 
-/**
- * lt_sock_udp_receives() - would a local UDP socket receive from a peer
- * @net: network namespace
- * @t: what the socket would answer with
- * @dif: index of the device the peer's packets come by
- *
- * Context: RCU read lock.
- * Return: true if one would.
- */
-bool lt_sock_udp_receives(struct net *net, const struct nf_conntrack_tuple *t,
-			  int dif)
+/* A listener is found without being referenced. */
+static struct sock *lt_sock_listener_get(struct net *net,
+					 const struct nf_conntrack_tuple *t,
+					 int dif)
 {
+	struct inet_hashinfo *table = net->ipv4.tcp_death_row.hashinfo;
 	struct sock *sk;
 
 #if IS_ENABLED(CONFIG_IPV6)
 	if (t->src.l3num == NFPROTO_IPV6)
-		sk = udp6_lib_lookup(net, &t->dst.u3.in6, t->dst.u.udp.port,
-				     &t->src.u3.in6, t->src.u.udp.port, dif);
+		sk = inet6_lookup_listener(net, table, NULL, 0,
+					   &t->dst.u3.in6, t->dst.u.tcp.port,
+					   &t->src.u3.in6,
+					   ntohs(t->src.u.tcp.port), dif, 0);
 	else
 #endif
-		sk = udp4_lib_lookup(net, t->dst.u3.ip, t->dst.u.udp.port,
-				     t->src.u3.ip, t->src.u.udp.port, dif);
-	if (sk)
-		sock_put(sk);
+		sk = __inet_lookup_listener(net, table, NULL, 0,
+					    t->dst.u3.ip, t->dst.u.tcp.port,
+					    t->src.u3.ip,
+					    ntohs(t->src.u.tcp.port), dif, 0);
 
-	return sk;
+	return sk && refcount_inc_not_zero(&sk->sk_refcnt) ? sk : NULL;
+}
+
+/**
+ * lt_sock_server_get() - find the local socket that takes what begins a flow
+ * @net: network namespace
+ * @t: what the socket would answer with, TCP or UDP
+ * @dif: index of the device its peer's packets come by
+ *
+ * Of UDP, that is also one that is connected to the peer.
+ *
+ * Context: RCU read lock.
+ * Return: a TCP listener or a UDP socket, to be released by sock_put(), or NULL.
+ */
+struct sock *lt_sock_server_get(struct net *net,
+				const struct nf_conntrack_tuple *t, int dif)
+{
+	switch (t->dst.protonum) {
+	case IPPROTO_TCP:
+		return lt_sock_listener_get(net, t, dif);
+	case IPPROTO_UDP:
+#if IS_ENABLED(CONFIG_IPV6)
+		if (t->src.l3num == NFPROTO_IPV6)
+			return udp6_lib_lookup(net, &t->dst.u3.in6,
+					       t->dst.u.udp.port, &t->src.u3.in6,
+					       t->src.u.udp.port, dif);
+#endif
+		return udp4_lib_lookup(net, t->dst.u3.ip, t->dst.u.udp.port,
+				       t->src.u3.ip, t->src.u.udp.port, dif);
+	default:
+		return NULL;
+	}
 }
 
 /* Under the slot's lock none escapes by being moved. */

@@ -45,14 +45,12 @@ bool lt_sock_is_local(struct net *net, const struct nf_conntrack_tuple *t);
 struct sock *lt_sock_find(struct net *net, const struct nf_conntrack_tuple *t,
 			  const struct sock *except);
 bool lt_sock_port_is_unused(const struct net *net, u8 proto, u16 port);
-bool lt_sock_listens(struct net *net, const struct nf_conntrack_tuple *t,
-		     int dif);
 bool lt_sock_takes_syn(const struct sock *sk, const struct sk_buff *skb,
 		       const struct tcphdr *th);
 void lt_sock_reap(struct sock *sk);
 
-bool lt_sock_udp_receives(struct net *net, const struct nf_conntrack_tuple *t,
-			  int dif);
+struct sock *lt_sock_server_get(struct net *net,
+				const struct nf_conntrack_tuple *t, int dif);
 bool lt_sock_udp_has(struct net *net, u16 port, u64 cookie);
 bool lt_sock_udp_is_alone(const struct sock *sk,
 			  const struct nf_conntrack_tuple *t);

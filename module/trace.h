@@ -35,6 +35,7 @@ TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_EVICTED);
 TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_KEPT);
 TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_REWRITTEN);
 TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_RESTORED);
+TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_RELEASED);
 
 /* Users are those of the initial user namespace; -1 is nobody that is known. */
 DECLARE_EVENT_CLASS(looptrack_decision,
@@ -102,7 +103,8 @@ DECLARE_EVENT_CLASS(looptrack_decision,
 				   { NF_LOOPTRACK_DECISION_EVICTED, "evicted" },
 				   { NF_LOOPTRACK_DECISION_KEPT, "kept" },
 				   { NF_LOOPTRACK_DECISION_REWRITTEN, "rewritten" },
-				   { NF_LOOPTRACK_DECISION_RESTORED, "restored" }),
+				   { NF_LOOPTRACK_DECISION_RESTORED, "restored" },
+				   { NF_LOOPTRACK_DECISION_RELEASED, "released" }),
 		  __entry->protocol, __entry->zone,
 		  __entry->src, __entry->sport, __entry->dst, __entry->dport,
 		  __entry->nat, __entry->wanted_port, __entry->got_port,
@@ -123,6 +125,7 @@ LT_TRACE_DECISION(looptrack_stale);
 LT_TRACE_DECISION(looptrack_ports);
 LT_TRACE_DECISION(looptrack_linger);
 LT_TRACE_DECISION(looptrack_loopsnat);
+LT_TRACE_DECISION(looptrack_loopguard);
 
 #endif /* _LT_TRACE_H */
 

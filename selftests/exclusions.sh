@@ -73,17 +73,6 @@ talk() {
 	in_ns "$1" exclusions_talk "${@:2}"
 }
 
-# started FILE NS COMMAND...: in the background; it is ready when it says so.
-started() {
-	local file=$tmp/$1
-
-	: >"$file"
-	in_ns "${@:2}" >>"$file" 2>&1 &
-	background+=($!)
-	busywait 20000 grep -q ready "$file" ||
-		fail "$3 does not start: $(cat "$file")"
-}
-
 # ask NS ARGUMENT...: leaves the answer in $answer, the time in $took.
 answer='' took=''
 ask() {

@@ -229,6 +229,17 @@ in_back() {
 	background+=($!)
 }
 
+# started FILE NS COMMAND...: in the background; it is ready when it says so.
+started() {
+	local file=$tmp/$1
+
+	: >"$file"
+	in_ns "${@:2}" >>"$file" 2>&1 &
+	background+=($!)
+	busywait 20000 grep -qw ready "$file" ||
+		fail "$3 does not start: $(<"$file")"
+}
+
 # addresses DEVICE ADDRESS...: orders for `ip -batch` in a namespace; lo goes up, too.
 addresses() {
 	local dev=$1 addr
@@ -566,6 +577,13 @@ json() {
 
 	read -r -d '' text
 	[[ $text =~ \"$1\":\ *([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# listened NS: somebody there has joined a multicast group of generic netlink.
+listened() {
+	# shellcheck disable=SC2016 # awk's
+	in_ns "$1" awk '$2 == 16 && $4 != "00000000" { found = 1 } END { exit !found }' \
+		/proc/net/netlink
 }
 
 # insert_failed NS: of all CPUs.

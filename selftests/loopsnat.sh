@@ -14,16 +14,6 @@ need_module
 tmpdir
 mode='' answer='' took=''
 
-# started NS PROTO PORT: a server in the background; it is ready when it says so.
-started() {
-	local file=$tmp/$2
-
-	: >"$file"
-	in_ns "$1" exclusions_talk serve "${@:2}" >"$file" 2>&1 &
-	background+=($!)
-	busywait 20000 grep -q ready "$file" || fail "no server: $(<"$file")"
-}
-
 # ask ARGUMENT...: from $a; leaves the answer, which says whom the server sees.
 ask() {
 	read -r took answer < <(in_ns "$a" exclusions_talk ask \
@@ -97,7 +87,8 @@ masqueraded() {
 	6-*) what="SNAT --to-source fd98::1" own=fd98::1 ;;
 	esac
 	alone && snat_all "$a" "$backend" "$family" "$what" &&
-		started "$a" tcp 7000 && started "$a" udp 7000 || return
+		started tcp "$a" exclusions_talk serve tcp 7000 &&
+		started udp "$a" exclusions_talk serve udp 7000 || return
 	in_ns "$a" sysctl -qw net.ipv4.ping_group_range='0 0'
 	for mode in off observe enforce; do
 		[ "$mode" != enforce ] || own=$lo
@@ -123,7 +114,7 @@ changed() {
 
 	lo=$(loopback "$family")
 	alone && snat_all "$a" nft "$family" "$statement" &&
-		started "$a" tcp 7000 || return
+		started tcp "$a" exclusions_talk serve tcp 7000 || return
 	for mode in off observe enforce; do
 		[ "$mode" != enforce ] || want=$address
 		loopsnat "$a" "$mode" || return
@@ -210,7 +201,7 @@ leaving() {
 				}
 			}
 		EOT
-	started "$s" tcp 7000 || return
+	started tcp "$s" exclusions_talk serve tcp 7000 || return
 	for mode in off observe enforce; do
 		loopsnat "$a" "$mode" || return
 		ask tcp "$(server "$family")" 7000 hello &&
@@ -227,12 +218,13 @@ leaving() {
 told_about() {
 	local want
 
-	alone && snat_all "$a" nft 4 masquerade && started "$a" tcp 7000 || return
+	alone && snat_all "$a" nft 4 masquerade &&
+		started tcp "$a" exclusions_talk serve tcp 7000 || return
 	for mode in observe enforce; do
 		loopsnat "$a" "$mode" || return
 		looptrack -j -n "$a" monitor -C 1 >"$tmp/events" &
 		background+=($!)
-		busywait 5000 listened || fail "nobody listens" || return
+		busywait 5000 listened "$a" || fail "nobody listens" || return
 		ask -s $((base += 1)) tcp 127.0.0.1 7000 hello
 		busywait 5000 grep -q . "$tmp/events" || fail "$mode: no event" || return
 		note "$(<"$tmp/events")"
@@ -244,13 +236,6 @@ told_about() {
 
 decision() {
 	[ "$mode" = enforce ] && echo restored || echo observed
-}
-
-# A subscription is seen in the list of netlink sockets: the last number of groups.
-listened() {
-	# shellcheck disable=SC2016 # awk's
-	in_ns "$a" awk '$2 == 16 && $4 != "00000000" { found = 1 } END { exit !found }' \
-		/proc/net/netlink
 }
 
 for v in 4 6; do

@@ -53,6 +53,7 @@ static const char *const decision_words[] = {
 	[NF_LOOPTRACK_DECISION_KEPT] = "kept",
 	[NF_LOOPTRACK_DECISION_REWRITTEN] = "rewritten",
 	[NF_LOOPTRACK_DECISION_RESTORED] = "restored",
+	[NF_LOOPTRACK_DECISION_RELEASED] = "released",
 };
 
 static const struct attr_words decisions = {
@@ -198,6 +199,14 @@ static const struct attr_desc stats_desc[] = {
 	[NF_LOOPTRACK_A_STATS_PASSMARK_MARKED] = {
 		.name = "passmark_marked", .type = ATTR_U64, .doc =
 		"Of these, packets that were marked.",
+	},
+	[NF_LOOPTRACK_A_STATS_LOOPGUARD_SEEN] = {
+		.name = "loopguard_seen", .type = ATTR_U64, .doc =
+		"New flows that a redirect or DNAT handed to the process that opened them.",
+	},
+	[NF_LOOPTRACK_A_STATS_LOOPGUARD_RELEASED] = {
+		.name = "loopguard_released", .type = ATTR_U64, .doc =
+		"Of these, flows that were let go where they were addressed.",
 	},
 };
 

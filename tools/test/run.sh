@@ -133,7 +133,7 @@ expect "status: no mark yet" 0 'passmark   off      off       seen 126  marked 1
 expect "status: JSON of a mark" 0 \
 	'"supported":true,"mark":2147487744,"mark_mask":4294967295}' marking -j status
 expect "status: unknown feature" 0 'feature-9  off      mode-17' unknown status
-expect "status: unknown counter" 0 'counter-28  128' unknown status
+expect "status: unknown counter" 0 'counter-30  130' unknown status
 expect "status: unknown default" 0 'netns=netns-9' unknown status
 expect "status: colour" 0 "$(printf 'clash      \033[32menforce\033[0m  enforce')" '' \
 	-c always status
@@ -148,7 +148,7 @@ expect "status: JSON of older module" 0 \
 	'{"name":"express","mode":"off","default":"off","supported":false}],"counters":{"clash_' \
 	few -j status
 expect "status: pretty JSON" 0 '        "version": "0.9.9"' '' -jp status
-expect "stats" 0 'clash_lost        108' '' stats
+expect "stats" 0 'clash_lost         108' '' stats
 counters='{"clash_committed":102,"clash_seen":103,"clash_repicked":104,'
 counters+='"clash_exhausted":105,"clash_refused":106,"clash_unable":107,"clash_lost":108,'
 counters+='"clash_excluded":109,"events_lost":110,'
@@ -157,10 +157,11 @@ counters+='"ports_dead":114,"ports_kept":115,"ports_rewritten":116,"ports_blocke
 counters+='"ports_moved":118,"ports_exhausted":119,"ports_demuxed":120,'
 counters+='"linger_seen":121,"linger_evicted":122,"linger_reaped":123,'
 counters+='"loopsnat_seen":124,"loopsnat_restored":125,'
-counters+='"passmark_seen":126,"passmark_marked":127}'
+counters+='"passmark_seen":126,"passmark_marked":127,'
+counters+='"loopguard_seen":128,"loopguard_released":129}'
 expect "stats: no padding" 0 "$counters" \
 	'' -j stats
-expect "stats: unknown counter" 0 '"passmark_marked":127,"counter-28":128}' unknown -j stats
+expect "stats: unknown counter" 0 '"loopguard_released":129,"counter-30":130}' unknown -j stats
 expect "stats: largest integer" 0 '"clash_seen":9223372036854775807' huge -j stats
 expect "stats: --explain" 0 '    New flows that lost their port and were committed' '' \
 	stats --explain

@@ -99,6 +99,9 @@ enum nf_looptrack_netns {
  *   wanted one. Left as it is.
  * @NF_LOOPTRACK_DECISION_RESTORED: The flow stays on this host and has its own
  *   source again, which a SNAT or MASQUERADE rule had changed.
+ * @NF_LOOPTRACK_DECISION_RELEASED: The flow goes where it was addressed: a
+ *   redirect, which was taken back, would have handed it to the process that
+ *   opened it.
  */
 enum nf_looptrack_decision {
 	NF_LOOPTRACK_DECISION_OBSERVED,
@@ -110,6 +113,7 @@ enum nf_looptrack_decision {
 	NF_LOOPTRACK_DECISION_KEPT,
 	NF_LOOPTRACK_DECISION_REWRITTEN,
 	NF_LOOPTRACK_DECISION_RESTORED,
+	NF_LOOPTRACK_DECISION_RELEASED,
 };
 
 enum nf_looptrack_a_module {
@@ -169,6 +173,8 @@ enum nf_looptrack_a_stats {
 	NF_LOOPTRACK_A_STATS_LOOPSNAT_RESTORED,
 	NF_LOOPTRACK_A_STATS_PASSMARK_SEEN,
 	NF_LOOPTRACK_A_STATS_PASSMARK_MARKED,
+	NF_LOOPTRACK_A_STATS_LOOPGUARD_SEEN,
+	NF_LOOPTRACK_A_STATS_LOOPGUARD_RELEASED,
 
 	__NF_LOOPTRACK_A_STATS_MAX,
 	NF_LOOPTRACK_A_STATS_MAX = (__NF_LOOPTRACK_A_STATS_MAX - 1)
