@@ -142,24 +142,30 @@ crowd() {
 	within
 }
 
+# 4,000 SYNs at once take an emulated machine longer than it takes the first of
+# them to be sent again. So it is conntrack who says whether one was lost.
 crowded() {
-	local backend=nft family=$1 proto=tcp what=masquerade:20000-24095 option='' address
+	local backend=nft family=$1 proto=tcp what=masquerade:20000-24095 option='' address before
 
 	prepare || return
 	# Room for all that arrive at once: a packet dropped by a CPU's backlog
 	# looks like one lost to a clash.
 	sysctl -qw net.core.netdev_max_backlog=10000
+	before=$(insert_failed "$r")
 	crowd off || return
-	[ "$R_resent" -gt 0 ] || xfail "no clash with mode off" || return
+	[ "$(insert_failed "$r")" != "$before" ] || xfail "no clash with mode off" || return
 
+	before=$(insert_failed "$r")
 	crowd enforce || return
 	note "enforce: $(looptrack -j -n "$r" stats)"
-	[ "$R_ok" = 4000 ] && [ "$R_resent" = 0 ] ||
-		fail "$R_ok of 4000 connections succeeded, $R_resent SYNs were lost" || return
+	[ "$R_ok" = 4000 ] || fail "$R_ok of 4000 connections succeeded" || return
 	# shellcheck disable=SC2046 # one word for each
 	words $(cat "$tmp/late")
 	[ "$R_ok" = 64 ] && [ "$R_resent" = 0 ] ||
 		fail "$R_ok of 64 more succeeded, $R_resent SYNs were lost" || return
+	[ "$(insert_failed "$r")" = "$before" ] ||
+		fail "insert_failed grew from $before to $(insert_failed "$r")" || return
+	counts "$r" enforce clash_exhausted=0 || return
 	[ "$(counter "$r" clash_repicked)" -gt 0 ] || xfail "no clash with mode enforce"
 }
 
