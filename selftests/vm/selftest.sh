@@ -27,7 +27,7 @@ expect() {
 }
 
 echo "TAP version 13"
-echo "1..8"
+echo "1..9"
 
 also() { [ "$(<"$dir/out")" = $'a b\n$HOME\nerr' ]; }
 # shellcheck disable=SC2016 # not to be expanded, here or there
@@ -52,10 +52,29 @@ expect "a kernel report fails the run" 123 \
 	bash -c 'echo before; echo "WARNING: test" >/dev/kmsg'
 
 also() { grep -q 'Kernel panic' "$dir/err" && [ "$(<"$dir/out")" = before ]; }
-expect "a panic" 123 bash -c 'echo before; echo c >/proc/sysrq-trigger; sleep 60'
+expect "a panic" 123 bash -c 'echo before; sleep 1; echo c >/proc/sysrq-trigger; sleep 60'
 
 also() { [ "$(<"$dir/out")" = before ]; }
 expect "out of time" 124 -t 60 bash -c 'echo before; sleep 600'
 
 also() { [ ! -s "$dir/out" ]; }
 expect "no boot" 125 -c 999 true
+
+# The first two machines do nothing but that.
+mkdir "$dir/bin"
+cat >"$dir/bin/qemu-system-x86_64" <<'EOT'
+#!/bin/bash
+for word; do
+	[[ $word != file:*/log ]] || log=${word#file:}
+done
+echo >>"$0.count"
+if [ "$(wc -l <"$0.count")" -lt 3 ]; then
+	echo "[    2.1] Oops: int3: 0000 [#1] PREEMPT SMP" >"$log"
+	exit
+fi
+PATH=${PATH#*:}
+exec qemu-system-x86_64 "$@"
+EOT
+chmod +x "$dir/bin/qemu-system-x86_64"
+also() { [ "$(<"$dir/out")" = alive ] && [ "$(grep -c 'boots again' "$dir/err")" = 2 ]; }
+PATH=$dir/bin:$PATH VM_ACCEL=tcg expect "an emulated kernel that dies booting" 0 echo alive
