@@ -85,6 +85,9 @@ reuse_udp() {
 	alone || return
 	redirect "$a" nft "$family" udp output 53:15001 || return
 	for mode in $(modes "$family"); do
+		# Of what the mode before has left nobody could say whose it was, and
+		# the ports NAT chose may be those that come next.
+		in_ns "$a" conntrack -F >/dev/null 2>&1
 		only "$a" ports "$mode" || return
 		scene "$a" "$family" "$mode" <<-EOT || return
 			udp A at $(loopback "$family") from 15001
