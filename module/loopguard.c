@@ -2,8 +2,10 @@
 /* Feature loopguard: flows that a redirect hands to the process that opens them. */
 
 #include <linux/fdtable.h>
+#include <linux/jiffies.h>
 #include <linux/net.h>
 #include <linux/netfilter.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -56,6 +58,49 @@ static int lt_loopguard_is_server(const void *arg, struct file *file,
 	return --*s->left ? 0 : -1;
 }
 
+/**
+ * struct lt_loopguard_client - who was last found not to have a socket open
+ * @files: of the process; of no use but to be compared
+ * @server: the socket, likewise
+ * @until: believe it up to then, in jiffies
+ *
+ * A client with many files and many connections is searched once a second, on
+ * each CPU. Should somebody else get the same files or the socket's place in
+ * memory, his loop is found a second later. Of its own CPU, with preemption off.
+ */
+struct lt_loopguard_client {
+	const struct files_struct *files;
+	const struct sock *server;
+	unsigned long until;
+};
+
+static DEFINE_PER_CPU(struct lt_loopguard_client, lt_loopguard_clients);
+
+static bool lt_loopguard_is_client(const struct sock *server)
+{
+	const struct lt_loopguard_client *c;
+	bool is;
+
+	c = get_cpu_ptr(&lt_loopguard_clients);
+	is = c->files == current->files && c->server == server &&
+	     time_before(jiffies, c->until);
+	put_cpu_ptr(&lt_loopguard_clients);
+
+	return is;
+}
+
+static void lt_loopguard_note_client(const struct sock *server)
+{
+	struct lt_loopguard_client *c = get_cpu_ptr(&lt_loopguard_clients);
+
+	*c = (struct lt_loopguard_client) {
+		.files = current->files,
+		.server = server,
+		.until = jiffies + HZ,
+	};
+	put_cpu_ptr(&lt_loopguard_clients);
+}
+
 /* Does the process that sends have the socket open? */
 static bool lt_loopguard_is_own(const struct sock *server)
 {
@@ -65,9 +110,15 @@ static bool lt_loopguard_is_own(const struct sock *server)
 		.left = &left,
 	};
 
-	return in_task() && !(current->flags & PF_KTHREAD) &&
-	       iterate_fd(current->files, 0, lt_loopguard_is_server,
-			  &search) > 0;
+	if (!in_task() || current->flags & PF_KTHREAD ||
+	    lt_loopguard_is_client(server))
+		return false;
+
+	if (iterate_fd(current->files, 0, lt_loopguard_is_server, &search) > 0)
+		return true;
+
+	lt_loopguard_note_client(server);
+	return false;
 }
 
 /* Is a new flow handed to whom it comes from? Then ev tells about it. */
