@@ -285,29 +285,45 @@ bool lt_ct_plain_reply(const struct nf_conn *ct, struct nf_conntrack_tuple *plai
 }
 
 /**
+ * lt_ct_is_plain() - do conntrack and NAT alone act on a flow's packets
+ * @skb: a packet of it
+ * @ct: its entry
+ *
+ * Not if
+ *
+ * - a helper or synproxy acts in conntrack's own confirm hook, after us, and
+ *   adds extensions there, which must not happen to a confirmed entry;
+ * - IPVS did the NAT and keeps a table of its own.
+ *
+ * Return: true if they do.
+ */
+bool lt_ct_is_plain(const struct sk_buff *skb, const struct nf_conn *ct)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	if (skb->ipvs_property)
+		return false;
+#endif
+	return !nfct_help(ct) && !nfct_seqadj(ct) && !nfct_synproxy(ct);
+}
+
+/**
  * lt_ct_is_exclusive() - may an unconfirmed entry be changed and committed
  * @skb: packet that carries it
  * @ct: entry, unconfirmed
  *
  * Not if somebody else relies on it:
  *
+ * - who is named at lt_ct_is_plain();
  * - other packets carry it too (a bridge flooded clones, multicast): they
  *   would be rewritten to a port this one no longer has;
- * - a helper or synproxy acts in conntrack's own confirm hook, after us, and
- *   adds extensions there, which must not happen to a confirmed entry;
- * - an expected connection got its NAT from its master and not from rules;
- * - IPVS did the NAT and keeps a table of its own.
+ * - an expected connection got its NAT from its master and not from rules.
  *
  * Return: true if the module may act.
  */
 bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct)
 {
-#if IS_ENABLED(CONFIG_IP_VS)
-	if (skb->ipvs_property)
-		return false;
-#endif
-	return refcount_read(&ct->ct_general.use) == 1 && !ct->master &&
-	       !nfct_help(ct) && !nfct_seqadj(ct) && !nfct_synproxy(ct);
+	return lt_ct_is_plain(skb, ct) && !ct->master &&
+	       refcount_read(&ct->ct_general.use) == 1;
 }
 
 /**

@@ -68,6 +68,7 @@ int lt_ct_restart(struct sk_buff *skb, struct nf_conn *ct,
 		  const struct nf_hook_state *state, unsigned int *verdict);
 bool lt_ct_plain_reply(const struct nf_conn *ct, struct nf_conntrack_tuple *plain);
 bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b);
+bool lt_ct_is_plain(const struct sk_buff *skb, const struct nf_conn *ct);
 bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);
 bool lt_ct_is_loopback(const struct nf_conn *ct);
 bool lt_ct_is_on(const struct net *net);

@@ -11,6 +11,7 @@
 
 #include "clash.h"
 #include "ct.h"
+#include "express.h"
 #include "hook.h"
 #include "loop.h"
 #include "loopguard.h"
@@ -88,8 +89,9 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
 
-	/* From the first flow on there may be stale ones. */
+	/* From the first flow on there may be stale ones, and accepted ones. */
 	lt_netns_want(ln, LT_HOOK_SYN);
+	lt_netns_want(ln, LT_HOOK_EXPRESS);
 	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID)
 		lt_netns_want(ln, LT_HOOK_ZONE);
 
@@ -245,6 +247,45 @@ static unsigned int lt_hook_pass(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+static bool lt_hook_is_loop(const struct nf_hook_state *state)
+{
+	return state->in->flags & IFF_LOOPBACK;
+}
+
+/* Runs before all rules. Whom it spares them goes where it would have gone after
+ * the last one.
+ */
+static unsigned int lt_hook_express(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state)
+{
+	if (!lt_hook_is_loop(state) ||
+	    !lt_express_spares(lt_net(state->net), skb, state))
+		return NF_ACCEPT;
+
+	state->okfn(state->net, state->sk, skb);
+	return NF_STOLEN;
+}
+
+/* Runs after all rules of PRE_ROUTING. */
+static unsigned int lt_hook_routed(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	if (lt_hook_is_loop(state))
+		lt_express_routed(skb);
+
+	return NF_ACCEPT;
+}
+
+/* Runs after all rules of LOCAL_IN. */
+static unsigned int lt_hook_accepted(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	if (lt_hook_is_loop(state))
+		lt_express_accepted(lt_net(state->net), skb);
+
+	return NF_ACCEPT;
+}
+
 #define LT_HOOK(fn, num, prio) \
 	{ .hook = (fn), .pf = NFPROTO_INET, .hooknum = (num), .priority = (prio) }
 
@@ -284,6 +325,14 @@ static const struct nf_hook_ops lt_hook_pass_ops[] = {
 	LT_HOOK(lt_hook_pass, NF_INET_PRE_ROUTING, NF_IP_PRI_FIRST),
 };
 
+static const struct nf_hook_ops lt_hook_express_ops[] = {
+	LT_HOOK(lt_hook_express, NF_INET_PRE_ROUTING, NF_IP_PRI_FIRST + 1),
+	LT_HOOK(lt_hook_routed, NF_INET_PRE_ROUTING, NF_IP_PRI_LAST),
+	LT_HOOK(lt_hook_express, NF_INET_LOCAL_IN, NF_IP_PRI_FIRST),
+	LT_HOOK(lt_hook_accepted, NF_INET_LOCAL_IN,
+		NF_IP_PRI_CONNTRACK_CONFIRM - 3),
+};
+
 static const struct {
 	const struct nf_hook_ops *ops;
 	unsigned int count;
@@ -295,6 +344,7 @@ static const struct {
 	[LT_HOOK_UDP] = { lt_hook_udp_ops, ARRAY_SIZE(lt_hook_udp_ops) },
 	[LT_HOOK_GUARD] = { lt_hook_guard_ops, ARRAY_SIZE(lt_hook_guard_ops) },
 	[LT_HOOK_PASS] = { lt_hook_pass_ops, ARRAY_SIZE(lt_hook_pass_ops) },
+	[LT_HOOK_EXPRESS] = { lt_hook_express_ops, ARRAY_SIZE(lt_hook_express_ops) },
 };
 
 /**

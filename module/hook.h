@@ -14,6 +14,8 @@ struct net;
  * @LT_HOOK_GUARD: to look at new local flows, after NAT has chosen their
  *	destination
  * @LT_HOOK_PASS: to mark packets on their second pass, before any rule
+ * @LT_HOOK_EXPRESS: to spare packets the rules of their second pass, before all of
+ *	them, and to note what passed, after
  * @LT_HOOK_COUNT: how many
  */
 enum lt_hook {
@@ -24,6 +26,7 @@ enum lt_hook {
 	LT_HOOK_UDP,
 	LT_HOOK_GUARD,
 	LT_HOOK_PASS,
+	LT_HOOK_EXPRESS,
 	LT_HOOK_COUNT
 };
 

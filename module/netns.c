@@ -9,6 +9,7 @@
 #include <net/netns/generic.h>
 
 #include "ct.h"
+#include "express.h"
 #include "hook.h"
 #include "linger.h"
 #include "netns.h"
@@ -27,6 +28,7 @@ static const struct {
 	[NF_LOOPTRACK_FEATURE_LOOPSNAT] = { NF_LOOPTRACK_MODE_OFF, true },
 	[NF_LOOPTRACK_FEATURE_LOOPGUARD] = { NF_LOOPTRACK_MODE_OBSERVE, true },
 	[NF_LOOPTRACK_FEATURE_PASSMARK] = { NF_LOOPTRACK_MODE_OFF, true },
+	[NF_LOOPTRACK_FEATURE_EXPRESS] = { NF_LOOPTRACK_MODE_OFF, true },
 };
 
 static const char * const lt_netns_names[] = {
@@ -99,6 +101,8 @@ bool lt_feature_supported(unsigned int feature)
 {
 	if (feature == NF_LOOPTRACK_FEATURE_LINGER && !lt_linger_is_possible())
 		return false;
+	if (feature == NF_LOOPTRACK_FEATURE_EXPRESS && !lt_express_is_possible())
+		return false;
 
 	return lt_features[feature].supported;
 }
@@ -127,9 +131,10 @@ static unsigned long lt_netns_hooks(const u8 *mode)
 	bool linger = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LINGER);
 	bool loopsnat = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LOOPSNAT);
 	bool guard = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LOOPGUARD);
+	bool express = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_EXPRESS);
 	unsigned long hooks = 0;
 
-	if (clash || stale || ports || linger || loopsnat || guard)
+	if (clash || stale || ports || linger || loopsnat || guard || express)
 		hooks |= BIT(LT_HOOK_COMMIT);
 	if (clash || ports)
 		hooks |= BIT(LT_HOOK_NOTE);
@@ -139,6 +144,8 @@ static unsigned long lt_netns_hooks(const u8 *mode)
 		hooks |= BIT(LT_HOOK_GUARD);
 	if (lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_PASSMARK))
 		hooks |= BIT(LT_HOOK_PASS);
+	if (express)
+		hooks |= BIT(LT_HOOK_EXPRESS);
 
 	return hooks;
 }
@@ -146,7 +153,10 @@ static unsigned long lt_netns_hooks(const u8 *mode)
 /* Those are registered only where asked for. */
 #define LT_NETNS_ON_DEMAND \
 	(BIT(LT_HOOK_NOTE) | BIT(LT_HOOK_SYN) | BIT(LT_HOOK_ZONE) | \
-	 BIT(LT_HOOK_UDP))
+	 BIT(LT_HOOK_UDP) | BIT(LT_HOOK_EXPRESS))
+
+/* Of these, those of use as soon as there is conntrack. */
+#define LT_NETNS_WITH_CT	(BIT(LT_HOOK_SYN) | BIT(LT_HOOK_EXPRESS))
 
 static void lt_netns_unhook(struct lt_net *ln, unsigned long hooks)
 {
@@ -228,7 +238,7 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 	wanted = useful & ~LT_NETNS_ON_DEMAND & ~ln->hooked;
 	/* conntrack may have flows that we haven't seen. */
 	if (lt_ct_is_on(net))
-		wanted |= useful & BIT(LT_HOOK_SYN) & ~ln->hooked;
+		wanted |= useful & LT_NETNS_WITH_CT & ~ln->hooked;
 
 	err = lt_netns_hook(ln, wanted);
 	if (err)
@@ -241,6 +251,8 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 		}
 	}
 
+	if (test_bit(NF_LOOPTRACK_FEATURE_EXPRESS, &modes->given))
+		lt_express_renew(ln);
 	for (i = 0; i < LT_FEATURE_COUNT; i++)
 		WRITE_ONCE(ln->mode[i], mode[i]);
 	if (modes->passmark.mask) {
@@ -287,9 +299,9 @@ static void lt_netns_hook_asked(struct work_struct *work)
 /**
  * lt_netns_want() - have a set of hooks registered that is there on demand
  * @ln: the module's part of the network namespace
- * @which: LT_HOOK_NOTE, for rules that change what they match; LT_HOOK_SYN, where
- *	there is conntrack; LT_HOOK_ZONE, for its zones; LT_HOOK_UDP, for local UDP
- *	flows that meet NAT
+ * @which: LT_HOOK_NOTE, for rules that change what they match; LT_HOOK_SYN and
+ *	LT_HOOK_EXPRESS, where there is conntrack; LT_HOOK_ZONE, for its zones;
+ *	LT_HOOK_UDP, for local UDP flows that meet NAT
  *
  * Another hook that each packet passes is not for all the others to pay. It
  * stays until there is no more use for it.

@@ -29,6 +29,8 @@ struct netlink_ext_ack;
  * @noting: marks of new flows are noted. Written under @lock, read by hooks
  *	without it.
  * @passmark: what marks the second pass
+ * @express_turn: what flows carry that express has accepted. Written under @lock,
+ *	read by hooks without it.
  * @lingering: lt_linger_start() was called for this namespace. Under @lock.
  * @hook_work: registers what is in @asked
  * @linger_work: looks after what is in @owners
@@ -44,6 +46,7 @@ struct lt_net {
 	unsigned long asked;
 	bool noting;
 	bool lingering;
+	u16 express_turn;
 	struct lt_passmark passmark;
 	struct work_struct hook_work;
 	struct delayed_work linger_work;

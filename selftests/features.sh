@@ -240,7 +240,7 @@ exit_codes() {
 	answers 1 sometimes looptrack -n "$a" set clash sometimes || return
 	answers 1 . looptrack -n "$a" set clash || return
 	answers 1 . looptrack -n "$a" status now || return
-	answers 2 refused in_ns "$a" looptrack set express off || return
+	answers 2 refused in_ns "$a" looptrack set origin off || return
 	answers 6 lt-nowhere looptrack -n lt-nowhere status || return
 	answers 7 . sh -c 'looptrack stats >/dev/full' || return
 	rmmod nf_looptrack || return

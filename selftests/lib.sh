@@ -39,6 +39,12 @@ subtest() {
 	subtests+=("$(printf '%q ' "$@")")
 }
 
+# What another subtest shows already, by other tools or in the other family. Left
+# out where KSFT_BRIEF is set.
+variant() {
+	[ -n "${KSFT_BRIEF-}" ] || subtest "$@"
+}
+
 because() {
 	reason=$*
 }

@@ -7,6 +7,7 @@
  *	-n NETNS	sends from that namespace
  *	-r NETNS	receives in that namespace (default: that of -n)
  *	-N COUNT	so many (10); of TCP, messages to and fro
+ *	-e		each datagram is answered by one, which counts, too
  *	-s SIZE		bytes of a message (64)
  *	-p PORT		to that port, where the receiver listens (7000)
  *	-P PORT		where the receiver listens, if rules lead elsewhere
@@ -52,6 +53,7 @@ union addr {
 static struct {
 	const char *kind, *from, *to, *device, *vrf;
 	unsigned int count, size, port, listen_port, mark;
+	bool echo;
 	union addr dst;
 	socklen_t addrlen;
 } opt = {
@@ -186,7 +188,7 @@ static bool receive(int fd, struct msghdr *msg)
 	return true;
 }
 
-static bool receive_any(int fd)
+static bool receive_any(int fd, union addr *peer)
 {
 	char data[sizeof(message)];
 	union {
@@ -195,6 +197,7 @@ static bool receive_any(int fd)
 	} control;
 	struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
 	struct msghdr msg = {
+		.msg_name = peer, .msg_namelen = peer ? sizeof(*peer) : 0,
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = &control, .msg_controllen = sizeof(control),
 	};
@@ -202,9 +205,17 @@ static bool receive_any(int fd)
 	return receive(fd, &msg);
 }
 
+static void send_datagram(int fd, const union addr *to)
+{
+	if (sendto(fd, message, opt.size, 0, &to->sa, opt.addrlen) < 0)
+		die("sendto");
+	sent++;
+}
+
 static void run_udp(void)
 {
 	int to = make_receiver(SOCK_DGRAM), from;
+	union addr peer;
 
 	set(to, SOL_SOCKET, SO_RCVMARK, 1);
 	join_group(to);
@@ -212,10 +223,14 @@ static void run_udp(void)
 	set(from, SOL_SOCKET, SO_BROADCAST, 1);
 	choose_device(from);
 	while (sent < opt.count) {
-		if (sendto(from, message, opt.size, 0, &opt.dst.sa, opt.addrlen) < 0)
-			die("sendto");
-		sent++;
-		if (!receive_any(to))
+		send_datagram(from, &opt.dst);
+		if (!receive_any(to, &peer))
+			break;
+		arrived++;
+		if (!opt.echo)
+			continue;
+		send_datagram(to, &peer);
+		if (!receive_any(from, NULL))
 			break;
 		arrived++;
 	}
@@ -235,7 +250,7 @@ static void run_icmp(void)
 		if (sendto(fd, message, opt.size, 0, &opt.dst.sa, opt.addrlen) < 0)
 			die("sendto");
 		sent += 2;
-		if (!receive_any(fd))
+		if (!receive_any(fd, NULL))
 			break;
 		arrived += 2;
 	}
@@ -298,7 +313,7 @@ int main(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "n:r:N:s:p:P:i:v:m:")) != -1) {
+	while ((c = getopt(argc, argv, "n:r:N:es:p:P:i:v:m:")) != -1) {
 		switch (c) {
 		case 'n':
 			opt.from = optarg;
@@ -308,6 +323,9 @@ int main(int argc, char **argv)
 			break;
 		case 'N':
 			opt.count = strtoul(optarg, NULL, 0);
+			break;
+		case 'e':
+			opt.echo = true;
 			break;
 		case 's':
 			opt.size = strtoul(optarg, NULL, 0);

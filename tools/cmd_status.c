@@ -10,7 +10,8 @@
 #include "nl.h"
 #include "out.h"
 
-/* Columns: of a feature and its mode, of these and its default, of a line. */
+/* Columns: of a feature's name, of that and its mode, and its default, of a line. */
+#define NAME_END	11
 #define MODE_END	19
 #define DEFAULT_END	28
 #define LINE_END	79
@@ -169,6 +170,14 @@ static void drop_counters(const char *feature, json_t *counters)
 			json_object_del(counters, key);
 }
 
+/* What one has to know as long as the feature acts. */
+static void show_danger(const char *name, const char *mode)
+{
+	if (!strcmp(name, "express") && !strcmp(mode, "enforce"))
+		printf("%*s%s\n", NAME_END, "",
+		       "PREROUTING and INPUT don't see packets of accepted loopback flows");
+}
+
 static void show_feature(json_t *feature, json_t *counters)
 {
 	const char *by_default = text(feature, "default");
@@ -183,6 +192,7 @@ static void show_feature(json_t *feature, json_t *counters)
 	else
 		show_item(column, "  not supported by this module");
 	putchar('\n');
+	show_danger(name, text(feature, "mode"));
 	drop_counters(name, counters);
 }
 

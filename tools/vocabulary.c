@@ -208,6 +208,14 @@ static const struct attr_desc stats_desc[] = {
 		.name = "loopguard_released", .type = ATTR_U64, .doc =
 		"Of these, flows that were let go where they were addressed.",
 	},
+	[NF_LOOPTRACK_A_STATS_EXPRESS_SEEN] = {
+		.name = "express_seen", .type = ATTR_U64, .doc =
+		"Packets of flows whose earlier packets the second pass's rules have accepted.",
+	},
+	[NF_LOOPTRACK_A_STATS_EXPRESS_SPARED] = {
+		.name = "express_spared", .type = ATTR_U64, .doc =
+		"Of these, packets that skipped the rules.",
+	},
 };
 
 const struct attr_set attr_stats = { stats_desc, ARRAY_SIZE(stats_desc), "counter" };

@@ -3,8 +3,8 @@
 #
 # What the module costs, in instructions. For a machine with one CPU whose clock
 # counts them: "make bench" starts one. The same traffic is measured without the
-# module and with all its features in each mode, in turns; the figure is the
-# median of all batches of all rounds.
+# module and with its features in each mode, in turns; the figure is the median of
+# all batches of all rounds. The mode "express" is enforce, and that feature, too.
 
 bench=$(dirname "$(readlink -f "$0")")
 lib=$bench/..
@@ -19,15 +19,19 @@ limit_udp=1.0
 limit_tcp=2.0
 limit_loop=3.0
 limit_off=0.2
+# The share that express may leave, with many rules and with none, in percent.
+limit_ruled=65
+limit_plain=100
 
-modes=(without enforce observe off)
+modes=(without enforce observe off express)
 redirected=203.0.113.1
 features=(clash stale ports linger)
 
-host='' bare='' loop=''
+host='' ruled='' bare='' loop=''
 # what -> its name in the table
 declare -A title=(
 	[udp]='UDP send+receive over lo, NAT rule'
+	[ruled]='the same, 200 INPUT and OUTPUT rules'
 	[tcp]='TCP connect+close, MASQUERADE'
 	[loop]='TCP connect+close over lo, REDIRECT'
 	[bare]='UDP send+receive over lo, no NAT'
@@ -40,15 +44,17 @@ counts_instructions() {
 
 # switch MODE: in all namespaces of the test.
 switch() {
-	local ns feature
+	local ns feature mode=${1/express/enforce}
 
 	[ ! -d /sys/module/nf_looptrack ] || rmmod nf_looptrack || return
 	[ "$1" != without ] || return 0
 	modprobe nf_looptrack || return
 	for ns in "${namespaces[@]}"; do
 		for feature in "${features[@]}"; do
-			mode "$ns" "$feature" "$1" || return
+			mode "$ns" "$feature" "$mode" || return
 		done
+		[ "$1" != off ] || mode "$ns" loopguard off || return
+		[ "$1" != express ] || mode "$ns" express enforce || return
 	done
 }
 
@@ -80,8 +86,12 @@ prepare() {
 	topology
 	snat "$r" nft 4 masquerade || return
 	# A host with a NAT rule, though not for this flow; and one without.
-	new_ns host bare
-	in_ns "$host" nft -f - <<-EOT
+	new_ns host ruled bare
+	one_nat_rule "$host" && one_nat_rule "$ruled" && many_rules | in_ns "$ruled" nft -f -
+}
+
+one_nat_rule() {
+	in_ns "$1" nft -f - <<-EOT
 		table ip nat {
 			chain postrouting {
 				type nat hook postrouting priority srcnat
@@ -91,6 +101,21 @@ prepare() {
 	EOT
 }
 
+# None of them matches.
+many_rules() {
+	local hook i
+
+	echo "table ip many {"
+	for hook in input output; do
+		echo "chain $hook { type filter hook $hook priority filter"
+		for ((i = 1; i <= 200; i++)); do
+			echo "udp dport $i counter drop"
+		done
+		echo "}"
+	done
+	echo "}"
+}
+
 # Measures all there is in one mode; a file for each holds all its batches.
 play() {
 	local what
@@ -98,13 +123,14 @@ play() {
 	fresh_loop || return
 	switch "$1" || return
 	cost -n "$host" -b 5 -o 2000 udp 127.0.0.1 >"$tmp/now.udp" || return
+	cost -n "$ruled" -b 3 -o 500 udp 127.0.0.1 >"$tmp/now.ruled" || return
 	cost -n "$bare" -b 3 -o 2000 udp 127.0.0.1 >"$tmp/now.bare" || return
 	# The flows of a batch would still be in the table in the next one.
 	cost -n "$c0" -S "$s" -b 5 -o 500 -e "ip netns exec $r conntrack -F 2>/dev/null" \
 		tcp "$server4" >"$tmp/now.tcp" || return
 	cost -n "$loop" -b 5 -o 500 -e "ip netns exec $loop conntrack -F 2>/dev/null" \
 		loop "$redirected" >"$tmp/now.loop" || return
-	for what in udp bare tcp loop; do
+	for what in udp ruled bare tcp loop; do
 		cat "$tmp/now.$what" >>"$tmp/$what.$1"
 		median "$tmp/now.$what" >>"$tmp/$what.$1.rounds"
 	done
@@ -133,12 +159,12 @@ spread() {
 table() {
 	local what mode
 
-	printf '%-34s' "instructions, $(uname -r | cut -d- -f1 | cut -d+ -f1)"
+	printf '%-37s' "instructions, $(uname -r | cut -d- -f1 | cut -d+ -f1)"
 	printf '%9s' "${modes[0]}"
 	printf '%17s' "${modes[@]:1}"
 	echo
-	for what in udp tcp loop bare; do
-		printf '%-34s%9.0f' "${title[$what]}" "$(median "$tmp/$what.without")"
+	for what in udp ruled tcp loop bare; do
+		printf '%-37s%9.0f' "${title[$what]}" "$(median "$tmp/$what.without")"
 		for mode in "${modes[@]:1}"; do
 			printf '%8.0f (%+.2f%%)' "$(median "$tmp/$what.$mode")" \
 				"$(overhead "$what" "$mode")"
@@ -178,6 +204,17 @@ at_most() {
 		fail "$percent % is more than $1 %"
 }
 
+# no_more_than LIMIT WHAT: percent of what it costs without the module, with express.
+no_more_than() {
+	local percent
+
+	measure || return
+	percent=$(awk -v o="$(overhead "$2" express)" 'BEGIN { print 100 + o }')
+	note "${title[$2]}, express: $percent %, at most $1 %"
+	awk -v p="$percent" -v limit="$1" 'BEGIN { exit !(p <= limit) }' ||
+		fail "$percent % is more than $1 %"
+}
+
 need ip nft conntrack cost
 need_module
 [ "$(nproc)" = 1 ] && counts_instructions ||
@@ -188,4 +225,8 @@ subtest "TCP connect+close, enforce: at most $limit_tcp %" at_most "$limit_tcp" 
 subtest "TCP connect+close over lo, enforce: at most $limit_loop %" \
 	at_most "$limit_loop" loop enforce
 subtest "UDP send+receive, off: nothing" at_most "$limit_off" udp off
+subtest "UDP send+receive, 200 rules, express: at most $limit_ruled %" \
+	no_more_than "$limit_ruled" ruled
+subtest "UDP send+receive, no filter rules, express: at most $limit_plain %" \
+	no_more_than "$limit_plain" udp
 run_subtests

@@ -102,13 +102,15 @@ static void put_features(const struct nlmsghdr *request)
 		struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_CONFIG_FEATURE);
 		bool acts = i <= NF_LOOPTRACK_FEATURE_LINGER;
 		bool marks = i == NF_LOOPTRACK_FEATURE_PASSMARK;
-		int mode = acts ? NF_LOOPTRACK_MODE_ENFORCE : NF_LOOPTRACK_MODE_OFF;
+		bool skips = i == NF_LOOPTRACK_FEATURE_EXPRESS && is("express");
+		int mode = acts || skips ? NF_LOOPTRACK_MODE_ENFORCE :
+					   NF_LOOPTRACK_MODE_OFF;
 
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_ID, i);
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE, mode);
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_DEFAULT,
 				 i > NF_LOOPTRACK_FEATURE_MAX ? 17 : mode);
-		if (acts || marks)
+		if (acts || marks || skips)
 			mnl_attr_put(nlh, NF_LOOPTRACK_A_FEATURE_SUPPORTED, 0, NULL);
 		if (marks && is("marking")) {
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK, 0x80001000);

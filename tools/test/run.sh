@@ -132,8 +132,12 @@ expect "status: mark" 0 \
 expect "status: no mark yet" 0 'passmark   off      off       seen 126  marked 127' '' status
 expect "status: JSON of a mark" 0 \
 	'"supported":true,"mark":2147487744,"mark_mask":4294967295}' marking -j status
+expect "status: what express changes" 0 \
+	"           PREROUTING and INPUT don't see packets of accepted loopback flows" \
+	express status
+expect_sh "status: what it does not change" 0 '=0=' 'echo "=$($fake status | grep -c INPUT)="'
 expect "status: unknown feature" 0 'feature-9  off      mode-17' unknown status
-expect "status: unknown counter" 0 'counter-30  130' unknown status
+expect "status: unknown counter" 0 'counter-32  132' unknown status
 expect "status: unknown default" 0 'netns=netns-9' unknown status
 expect "status: colour" 0 "$(printf 'clash      \033[32menforce\033[0m  enforce')" '' \
 	-c always status
@@ -158,10 +162,11 @@ counters+='"ports_moved":118,"ports_exhausted":119,"ports_demuxed":120,'
 counters+='"linger_seen":121,"linger_evicted":122,"linger_reaped":123,'
 counters+='"loopsnat_seen":124,"loopsnat_restored":125,'
 counters+='"passmark_seen":126,"passmark_marked":127,'
-counters+='"loopguard_seen":128,"loopguard_released":129}'
+counters+='"loopguard_seen":128,"loopguard_released":129,'
+counters+='"express_seen":130,"express_spared":131}'
 expect "stats: no padding" 0 "$counters" \
 	'' -j stats
-expect "stats: unknown counter" 0 '"loopguard_released":129,"counter-30":130}' unknown -j stats
+expect "stats: unknown counter" 0 '"express_spared":131,"counter-32":132}' unknown -j stats
 expect "stats: largest integer" 0 '"clash_seen":9223372036854775807' huge -j stats
 expect "stats: --explain" 0 '    New flows that lost their port and were committed' '' \
 	stats --explain
