@@ -102,7 +102,8 @@ static bool lt_express_is_plain(const struct sk_buff *skb,
 	if (pf == NFPROTO_IPV4) {
 		if (ip_is_fragment(ip_hdr(skb)) || IPCB(skb)->frag_max_size)
 			return false;
-	} else if (ipv6_hdr(skb)->nexthdr != proto) {
+	} else if (ipv6_hdr(skb)->nexthdr != proto ||
+		   IP6CB(skb)->frag_max_size) {
 		return false;
 	}
 
