@@ -13,7 +13,7 @@ need_module
 [ "$(nproc)" -ge 2 ] || skip_all "a race needs two CPUs"
 tmpdir
 port=7000
-# How often to try for a race, and to fill a range, where nobody sends again.
+# How often to try for a race.
 tries=$((KSFT_SLOW ? 4 : 15))
 
 # surge CONNS: that many connections of each client at once. Flows are listed
@@ -83,16 +83,20 @@ diseased() {
 }
 
 # What a full range does without the module. A lost datagram is not sent again,
-# so it may take some surges to fill the range.
+# so it may take some surges to fill the range, or more than there is time for: then
+# only enforce shows it.
 vanilla_full() {
 	local i
 
-	for ((i = 0; i < tries; i++)); do
+	for ((i = 0; i < 4; i++)); do
 		surge "$conns" late || return
 		[ "$R_ok" != "$R_conns" ] || break
 	done
-	[ "$R_ok" = "$R_conns" ] || xfail "the range could not be filled with mode off" || return
-	late_one_fails
+	if [ "$R_ok" = "$R_conns" ]; then
+		late_one_fails
+	else
+		note "off: the range could not be filled"
+	fi
 }
 
 # pool BACKEND FAMILY PROTO WHAT OPTION CONNS full|roomy: CONNS connections of each
