@@ -253,14 +253,14 @@ held() {
 }
 
 # states NS: protocol, state and port of the entries, and whether they have more
-# than a quarter of the timeout that TIME_WAIT, a datagram and a stream have.
+# than a quarter left of the shortest timeout, which is that of a datagram, 30 s.
 states() {
 	in_ns "$1" conntrack -L 2>/dev/null | awk '
 		{
 			match($0, /dport=[0-9]+/)
 			port = substr($0, RSTART, RLENGTH)
 			state = $1 == "tcp" ? $4 : ""
-			print $1, state, port, ($3 > 25)
+			print $1, state, port, ($3 > 7)
 		}' | sort
 }
 
