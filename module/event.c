@@ -19,31 +19,7 @@ static bool lt_event_has(const struct nf_conntrack_tuple *t)
 static int lt_event_put_tuple(struct sk_buff *skb, int type,
 			      const struct nf_conntrack_tuple *t)
 {
-	struct nlattr *nest;
-
-	if (!lt_event_has(t))
-		return 0;
-
-	nest = nla_nest_start(skb, type);
-	if (!nest)
-		return -EMSGSIZE;
-
-	if (t->src.l3num == NFPROTO_IPV4) {
-		if (nla_put_in_addr(skb, NF_LOOPTRACK_A_TUPLE_SRC4, t->src.u3.ip) ||
-		    nla_put_in_addr(skb, NF_LOOPTRACK_A_TUPLE_DST4, t->dst.u3.ip))
-			return -EMSGSIZE;
-	} else {
-		if (nla_put_in6_addr(skb, NF_LOOPTRACK_A_TUPLE_SRC6, &t->src.u3.in6) ||
-		    nla_put_in6_addr(skb, NF_LOOPTRACK_A_TUPLE_DST6, &t->dst.u3.in6))
-			return -EMSGSIZE;
-	}
-
-	if (nla_put_be16(skb, NF_LOOPTRACK_A_TUPLE_SPORT, t->src.u.all) ||
-	    nla_put_be16(skb, NF_LOOPTRACK_A_TUPLE_DPORT, t->dst.u.all))
-		return -EMSGSIZE;
-
-	nla_nest_end(skb, nest);
-	return 0;
+	return lt_event_has(t) ? lt_netlink_put_tuple(skb, type, t) : 0;
 }
 
 static int lt_event_put_owner(struct sk_buff *skb, int type,
@@ -102,13 +78,11 @@ static size_t lt_event_size(void)
 {
 	size_t owner = nla_total_size(nla_total_size_64bit(sizeof(u64)) +
 				      nla_total_size(sizeof(u32)));
-	size_t tuple = nla_total_size(2 * nla_total_size(sizeof(struct in6_addr)) +
-				      2 * nla_total_size(sizeof(__be16)));
 
 	return nla_total_size_64bit(sizeof(u64)) +
 	       3 * nla_total_size(sizeof(u32)) +
 	       nla_total_size(sizeof(u8)) + nla_total_size(sizeof(u16)) +
-	       4 * tuple + 2 * owner;
+	       4 * lt_netlink_tuple_size() + 2 * owner;
 }
 
 static int lt_event_multicast(struct net *net, const struct lt_event *ev)

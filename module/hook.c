@@ -21,6 +21,7 @@
 #include "passmark.h"
 #include "ports.h"
 #include "stale.h"
+#include "tracer.h"
 
 /* May this be the first packet of a flow? All others leave their hook here, at
  * one branch and without a look at the entry: what is neither new nor related is
@@ -286,6 +287,15 @@ static unsigned int lt_hook_accepted(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/* Runs at each stage, while somebody traces. */
+static unsigned int lt_hook_trace(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	lt_tracer_see(lt_net(state->net), skb, state, (uintptr_t)priv);
+
+	return NF_ACCEPT;
+}
+
 #define LT_HOOK(fn, num, prio) \
 	{ .hook = (fn), .pf = NFPROTO_INET, .hooknum = (num), .priority = (prio) }
 
@@ -333,6 +343,48 @@ static const struct nf_hook_ops lt_hook_express_ops[] = {
 		NF_IP_PRI_CONNTRACK_CONFIRM - 3),
 };
 
+/* Behind what a stage is named after, and where it has something to do. */
+#define LT_HOOK_STAGE(num, prio, stage) \
+	{ .hook = lt_hook_trace, .pf = NFPROTO_INET, .hooknum = (num), \
+	  .priority = (prio), .priv = (void *)NF_LOOPTRACK_STAGE_##stage }
+
+static const struct nf_hook_ops lt_hook_trace_ops[] = {
+	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_FIRST, START),
+	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_RAW + 1, RAW),
+	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_CONNTRACK + 1, CONNTRACK),
+	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE + 1, MANGLE),
+	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1, DSTNAT),
+	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_FILTER + 1, FILTER),
+	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_LAST, END),
+
+	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_FIRST, START),
+	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_MANGLE + 1, MANGLE),
+	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_FILTER + 1, FILTER),
+	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_SECURITY + 1, SECURITY),
+	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_NAT_SRC + 1, SRCNAT),
+	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_LAST, END),
+
+	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_FIRST, START),
+	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_MANGLE + 1, MANGLE),
+	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_FILTER + 1, FILTER),
+	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_SECURITY + 1, SECURITY),
+	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_LAST, END),
+
+	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_FIRST, START),
+	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_RAW + 1, RAW),
+	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1, CONNTRACK),
+	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_MANGLE + 1, MANGLE),
+	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST + 1, DSTNAT),
+	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER + 1, FILTER),
+	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_SECURITY + 1, SECURITY),
+	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_LAST, END),
+
+	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_FIRST, START),
+	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_MANGLE + 1, MANGLE),
+	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC + 1, SRCNAT),
+	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_LAST, END),
+};
+
 static const struct {
 	const struct nf_hook_ops *ops;
 	unsigned int count;
@@ -345,6 +397,7 @@ static const struct {
 	[LT_HOOK_GUARD] = { lt_hook_guard_ops, ARRAY_SIZE(lt_hook_guard_ops) },
 	[LT_HOOK_PASS] = { lt_hook_pass_ops, ARRAY_SIZE(lt_hook_pass_ops) },
 	[LT_HOOK_EXPRESS] = { lt_hook_express_ops, ARRAY_SIZE(lt_hook_express_ops) },
+	[LT_HOOK_TRACE] = { lt_hook_trace_ops, ARRAY_SIZE(lt_hook_trace_ops) },
 };
 
 /**

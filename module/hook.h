@@ -16,6 +16,7 @@ struct net;
  * @LT_HOOK_PASS: to mark packets on their second pass, before any rule
  * @LT_HOOK_EXPRESS: to spare packets the rules of their second pass, before all of
  *	them, and to note what passed, after
+ * @LT_HOOK_TRACE: to see packets at each stage
  * @LT_HOOK_COUNT: how many
  */
 enum lt_hook {
@@ -27,6 +28,7 @@ enum lt_hook {
 	LT_HOOK_GUARD,
 	LT_HOOK_PASS,
 	LT_HOOK_EXPRESS,
+	LT_HOOK_TRACE,
 	LT_HOOK_COUNT
 };
 

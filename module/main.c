@@ -11,6 +11,7 @@
 #include "linger.h"
 #include "netlink.h"
 #include "netns.h"
+#include "tracer.h"
 
 static int __init lt_init(void)
 {
@@ -27,13 +28,19 @@ static int __init lt_init(void)
 	if (err)
 		goto err_netns;
 
-	/* Last: from here on user space can ask. */
-	err = lt_netlink_init();
+	err = lt_tracer_init();
 	if (err)
 		goto err_netns;
 
+	/* Last: from here on user space can ask. */
+	err = lt_netlink_init();
+	if (err)
+		goto err_tracer;
+
 	return 0;
 
+err_tracer:
+	lt_tracer_exit();
 err_netns:
 	lt_netns_exit();
 err_linger:
@@ -44,6 +51,7 @@ err_linger:
 static void __exit lt_exit(void)
 {
 	lt_netlink_exit();
+	lt_tracer_exit();
 	lt_netns_exit();
 	lt_linger_exit();
 }

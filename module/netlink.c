@@ -37,6 +37,51 @@ static int lt_netlink_send(struct sk_buff *msg, void *hdr,
 	return genlmsg_reply(msg, info);
 }
 
+/**
+ * lt_netlink_put_tuple() - write a tuple, as one attribute
+ * @msg: message
+ * @type: of the attribute
+ * @t: tuple
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int lt_netlink_put_tuple(struct sk_buff *msg, int type,
+			 const struct nf_conntrack_tuple *t)
+{
+	struct nlattr *nest = nla_nest_start(msg, type);
+
+	if (!nest)
+		return -EMSGSIZE;
+
+	if (t->src.l3num == NFPROTO_IPV4) {
+		if (nla_put_in_addr(msg, NF_LOOPTRACK_A_TUPLE_SRC4, t->src.u3.ip) ||
+		    nla_put_in_addr(msg, NF_LOOPTRACK_A_TUPLE_DST4, t->dst.u3.ip))
+			return -EMSGSIZE;
+	} else {
+		if (nla_put_in6_addr(msg, NF_LOOPTRACK_A_TUPLE_SRC6, &t->src.u3.in6) ||
+		    nla_put_in6_addr(msg, NF_LOOPTRACK_A_TUPLE_DST6, &t->dst.u3.in6))
+			return -EMSGSIZE;
+	}
+
+	if (nla_put_be16(msg, NF_LOOPTRACK_A_TUPLE_SPORT, t->src.u.all) ||
+	    nla_put_be16(msg, NF_LOOPTRACK_A_TUPLE_DPORT, t->dst.u.all))
+		return -EMSGSIZE;
+
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+/**
+ * lt_netlink_tuple_size() - the room a tuple takes at most
+ *
+ * Return: bytes.
+ */
+size_t lt_netlink_tuple_size(void)
+{
+	return nla_total_size(2 * nla_total_size(sizeof(struct in6_addr)) +
+			      2 * nla_total_size(sizeof(__be16)));
+}
+
 int looptrack_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct sk_buff *msg;
@@ -261,6 +306,69 @@ int looptrack_nl_stats_reset_doit(struct sk_buff *skb, struct genl_info *info)
 	mutex_unlock(&ln->lock);
 
 	return 0;
+}
+
+/* One end of a flow to be traced, whose attributes are those given. */
+static int lt_netlink_parse_end(struct lt_tracer *tr, struct lt_tracer_end *end,
+				const struct nlattr *addr4,
+				const struct nlattr *addr6,
+				const struct nlattr *port)
+{
+	u8 family = addr4 ? NFPROTO_IPV4 : addr6 ? NFPROTO_IPV6 : tr->family;
+
+	if ((addr4 && addr6) ||
+	    (tr->family != NFPROTO_UNSPEC && tr->family != family))
+		return -EINVAL;
+
+	tr->family = family;
+	end->has_addr = addr4 || addr6;
+	if (addr4)
+		end->addr.ip = nla_get_in_addr(addr4);
+	if (addr6)
+		end->addr.in6 = nla_get_in6_addr(addr6);
+	if (port)
+		end->port = nla_get_be16(port);
+
+	return 0;
+}
+
+int looptrack_nl_trace_start_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *flow = info->attrs[NF_LOOPTRACK_A_TRACE_FLOW];
+	struct nlattr *proto = info->attrs[NF_LOOPTRACK_A_TRACE_PROTOCOL];
+	struct nlattr *tb[NF_LOOPTRACK_A_TUPLE_MAX + 1];
+	struct lt_tracer tr = { .portid = info->snd_portid };
+	int err;
+
+	if (!flow || !proto) {
+		NL_SET_ERR_MSG(info->extack,
+			       "a trace needs both protocol and flow");
+		return -EINVAL;
+	}
+
+	err = nla_parse_nested(tb, NF_LOOPTRACK_A_TUPLE_MAX, flow,
+			       looptrack_tuple_nl_policy, info->extack);
+	if (err)
+		return err;
+
+	tr.protocol = nla_get_u8(proto);
+	if (lt_netlink_parse_end(&tr, &tr.src, tb[NF_LOOPTRACK_A_TUPLE_SRC4],
+				 tb[NF_LOOPTRACK_A_TUPLE_SRC6],
+				 tb[NF_LOOPTRACK_A_TUPLE_SPORT]) ||
+	    lt_netlink_parse_end(&tr, &tr.dst, tb[NF_LOOPTRACK_A_TUPLE_DST4],
+				 tb[NF_LOOPTRACK_A_TUPLE_DST6],
+				 tb[NF_LOOPTRACK_A_TUPLE_DPORT])) {
+		NL_SET_ERR_MSG_ATTR(info->extack, flow,
+				    "a flow has addresses of one family");
+		return -EINVAL;
+	}
+
+	err = lt_tracer_start(lt_net(genl_info_net(info)), &tr);
+	if (err == -ENOSPC)
+		NL_SET_ERR_MSG(info->extack,
+			       "no more than 8 flows are traced at a time");
+
+	return err;
 }
 
 /* Events show other users' flows. */

@@ -3,6 +3,7 @@
 #define _LT_NETLINK_H
 
 #include <net/genetlink.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
 
 /* Multicast groups, by their place in the family. */
 enum {
@@ -11,6 +12,9 @@ enum {
 
 extern struct genl_family lt_netlink_family;
 
+int lt_netlink_put_tuple(struct sk_buff *msg, int type,
+			 const struct nf_conntrack_tuple *t);
+size_t lt_netlink_tuple_size(void);
 bool lt_netlink_has_listeners(struct net *net);
 
 int lt_netlink_init(void);

@@ -20,6 +20,15 @@ const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE
 	[NF_LOOPTRACK_A_FEATURE_MARK_MASK] = { .type = NLA_U32, },
 };
 
+const struct nla_policy looptrack_tuple_nl_policy[NF_LOOPTRACK_A_TUPLE_DPORT + 1] = {
+	[NF_LOOPTRACK_A_TUPLE_SRC4] = { .type = NLA_U32, },
+	[NF_LOOPTRACK_A_TUPLE_DST4] = { .type = NLA_U32, },
+	[NF_LOOPTRACK_A_TUPLE_SRC6] = NLA_POLICY_EXACT_LEN(16),
+	[NF_LOOPTRACK_A_TUPLE_DST6] = NLA_POLICY_EXACT_LEN(16),
+	[NF_LOOPTRACK_A_TUPLE_SPORT] = { .type = NLA_U16, },
+	[NF_LOOPTRACK_A_TUPLE_DPORT] = { .type = NLA_U16, },
+};
+
 /* NF_LOOPTRACK_CMD_MODULE_GET - do */
 const struct nla_policy looptrack_module_get_nl_policy[NF_LOOPTRACK_A_MODULE_PAD + 1] = {
 };
@@ -41,8 +50,14 @@ const struct nla_policy looptrack_stats_get_nl_policy[NF_LOOPTRACK_A_STATS_PAD +
 const struct nla_policy looptrack_stats_reset_nl_policy[NF_LOOPTRACK_A_STATS_PAD + 1] = {
 };
 
+/* NF_LOOPTRACK_CMD_TRACE_START - do */
+const struct nla_policy looptrack_trace_start_nl_policy[NF_LOOPTRACK_A_TRACE_FLOW + 1] = {
+	[NF_LOOPTRACK_A_TRACE_PROTOCOL] = { .type = NLA_U8, },
+	[NF_LOOPTRACK_A_TRACE_FLOW] = NLA_POLICY_NESTED(looptrack_tuple_nl_policy),
+};
+
 /* Ops table for looptrack */
-const struct genl_ops looptrack_nl_ops[5] = {
+const struct genl_ops looptrack_nl_ops[6] = {
 	{
 		.cmd		= NF_LOOPTRACK_CMD_MODULE_GET,
 		.doit		= looptrack_nl_module_get_doit,
@@ -73,6 +88,13 @@ const struct genl_ops looptrack_nl_ops[5] = {
 		.doit		= looptrack_nl_stats_reset_doit,
 		.policy		= looptrack_stats_reset_nl_policy,
 		.maxattr	= NF_LOOPTRACK_A_STATS_PAD,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= NF_LOOPTRACK_CMD_TRACE_START,
+		.doit		= looptrack_nl_trace_start_doit,
+		.policy		= looptrack_trace_start_nl_policy,
+		.maxattr	= NF_LOOPTRACK_A_TRACE_FLOW,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };

@@ -13,6 +13,7 @@
 
 /* Common nested types */
 extern const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_MARK_MASK + 1];
+extern const struct nla_policy looptrack_tuple_nl_policy[NF_LOOPTRACK_A_TUPLE_DPORT + 1];
 
 extern const struct nla_policy looptrack_module_get_nl_policy[NF_LOOPTRACK_A_MODULE_PAD + 1];
 
@@ -24,13 +25,16 @@ extern const struct nla_policy looptrack_stats_get_nl_policy[NF_LOOPTRACK_A_STAT
 
 extern const struct nla_policy looptrack_stats_reset_nl_policy[NF_LOOPTRACK_A_STATS_PAD + 1];
 
+extern const struct nla_policy looptrack_trace_start_nl_policy[NF_LOOPTRACK_A_TRACE_FLOW + 1];
+
 /* Ops table for looptrack */
-extern const struct genl_ops looptrack_nl_ops[5];
+extern const struct genl_ops looptrack_nl_ops[6];
 
 int looptrack_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info);
 int looptrack_nl_feature_get_doit(struct sk_buff *skb, struct genl_info *info);
 int looptrack_nl_feature_set_doit(struct sk_buff *skb, struct genl_info *info);
 int looptrack_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info);
 int looptrack_nl_stats_reset_doit(struct sk_buff *skb, struct genl_info *info);
+int looptrack_nl_trace_start_doit(struct sk_buff *skb, struct genl_info *info);
 
 #endif /* _LINUX_LOOPTRACK_GEN_H */

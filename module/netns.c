@@ -123,7 +123,7 @@ static bool lt_netns_is_on(const u8 *mode, enum nf_looptrack_feature feature)
 }
 
 /* The hooks that modes have a use for, once packets have shown theirs. */
-static unsigned long lt_netns_hooks(const u8 *mode)
+static unsigned long lt_netns_hooks(const struct lt_net *ln, const u8 *mode)
 {
 	bool clash = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_CLASH);
 	bool stale = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_STALE);
@@ -146,6 +146,8 @@ static unsigned long lt_netns_hooks(const u8 *mode)
 		hooks |= BIT(LT_HOOK_PASS);
 	if (express)
 		hooks |= BIT(LT_HOOK_EXPRESS);
+	if (!list_empty(&ln->tracers))
+		hooks |= BIT(LT_HOOK_TRACE);
 
 	return hooks;
 }
@@ -188,6 +190,25 @@ static int lt_netns_hook(struct lt_net *ln, unsigned long hooks)
 	ln->hooked |= hooks;
 
 	return 0;
+}
+
+/**
+ * lt_netns_update_hooks() - have those registered that are of use now
+ * @ln: the module's part of the network namespace, after a change of its tracers
+ *
+ * Context: may sleep; with the lock of @ln.
+ * Return: 0, or an error of nf_register_net_hooks() with nothing changed.
+ */
+int lt_netns_update_hooks(struct lt_net *ln)
+{
+	unsigned long useful = lt_netns_hooks(ln, ln->mode);
+	int err;
+
+	err = lt_netns_hook(ln, useful & ~LT_NETNS_ON_DEMAND & ~ln->hooked);
+	if (!err)
+		lt_netns_unhook(ln, ln->hooked & ~useful);
+
+	return err;
 }
 
 static int lt_netns_set_lingering(struct lt_net *ln, bool linger)
@@ -233,7 +254,7 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 	for_each_set_bit(i, &modes->given, LT_FEATURE_COUNT)
 		mode[i] = modes->mode[i];
 
-	useful = lt_netns_hooks(mode);
+	useful = lt_netns_hooks(ln, mode);
 	linger = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LINGER);
 	wanted = useful & ~LT_NETNS_ON_DEMAND & ~ln->hooked;
 	/* conntrack may have flows that we haven't seen. */
@@ -283,7 +304,7 @@ static void lt_netns_hook_asked(struct work_struct *work)
 	unsigned int i;
 
 	mutex_lock(&ln->lock);
-	hooks = READ_ONCE(ln->asked) & lt_netns_hooks(ln->mode) & ~ln->hooked;
+	hooks = READ_ONCE(ln->asked) & lt_netns_hooks(ln, ln->mode) & ~ln->hooked;
 	if (lt_netns_hook(ln, hooks)) {
 		/* The next one who wants them asks again. */
 		for_each_set_bit(i, &hooks, LT_HOOK_COUNT)
@@ -330,6 +351,7 @@ static int __net_init lt_netns_net_init(struct net *net)
 	mutex_init(&ln->lock);
 	INIT_WORK(&ln->hook_work, lt_netns_hook_asked);
 	INIT_DELAYED_WORK(&ln->linger_work, lt_linger_sweep);
+	INIT_LIST_HEAD(&ln->tracers);
 	ln->net = net;
 	/* Ten a second; who wants all of them counted has a counter. */
 	ratelimit_state_init(&ln->loopguard_limit, HZ, 10);
@@ -375,6 +397,7 @@ static void __net_exit lt_netns_net_pre_exit(struct net *net)
 		.given = GENMASK(LT_FEATURE_COUNT - 1, 0),
 	};
 
+	lt_tracer_flush(lt_net(net));
 	/* Unregistering can't fail. */
 	lt_netns_set_modes(net, &all_off);
 }

@@ -11,6 +11,7 @@
 #include "owner.h"
 #include "passmark.h"
 #include "stats.h"
+#include "tracer.h"
 
 struct netlink_ext_ack;
 
@@ -36,6 +37,7 @@ struct netlink_ext_ack;
  * @linger_work: looks after what is in @owners
  * @net: the namespace itself
  * @owners: sockets that opened UDP flows
+ * @tracers: who traces what
  * @loopguard_limit: how many loops are told
  * @stats: counters; the base in them is under @lock
  */
@@ -52,6 +54,7 @@ struct lt_net {
 	struct delayed_work linger_work;
 	struct net *net;
 	struct lt_owners owners;
+	struct list_head tracers;
 	struct ratelimit_state loopguard_limit;
 	struct lt_stats stats;
 };
@@ -87,6 +90,7 @@ u8 lt_feature_default(unsigned int feature);
 bool lt_feature_supported(unsigned int feature);
 enum nf_looptrack_netns lt_netns_default(void);
 void lt_netns_want(struct lt_net *ln, enum lt_hook which);
+int lt_netns_update_hooks(struct lt_net *ln);
 int lt_netns_set_modes(struct net *net, const struct lt_modes *modes);
 
 int lt_netns_init(void);

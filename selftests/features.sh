@@ -303,6 +303,9 @@ ynl() {
 		--json '{"feature": [{"id": "clash", "mode": "observe"}]}' || return
 	is "$a" clash observe || return
 	ynl_mark "$@" || return
+	answers 1 'both protocol and flow' "$@" --do trace-start --json '{"protocol": 6}' &&
+		answers 0 '' "$@" --do trace-start \
+			--json '{"protocol": 6, "flow": {"dport": 80}}' || return
 	answers 0 "'clash-committed': 0" "$@" --do stats-get || return
 	answers 0 '' "$@" --do stats-reset || return
 	twice='{"id": "clash", "mode": "off"}'

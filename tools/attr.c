@@ -25,6 +25,7 @@ static const struct {
 	[ATTR_U32]	= { MNL_TYPE_U32, sizeof(uint32_t) },
 	[ATTR_U64]	= { MNL_TYPE_U64, sizeof(uint64_t) },
 	[ATTR_ENUM]	= { MNL_TYPE_U32, sizeof(uint32_t) },
+	[ATTR_TCP_FLAGS] = { MNL_TYPE_U8, sizeof(uint8_t) },
 	[ATTR_PROTOCOL]	= { MNL_TYPE_U8, sizeof(uint8_t) },
 	[ATTR_TIME]	= { MNL_TYPE_U64, sizeof(uint64_t) },
 	[ATTR_IP4]	= { MNL_TYPE_BINARY, sizeof(struct in_addr) },
@@ -96,6 +97,19 @@ static json_t *json_protocol(uint8_t protocol)
 	return json_sprintf("%u", protocol);
 }
 
+static json_t *json_tcp_flags(uint8_t flags)
+{
+	static const char *const names[] = {
+		"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr",
+	};
+	char text[40] = "";
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		if (flags & 1 << i)
+			sprintf(text + strlen(text), "%s%s", *text ? "," : "", names[i]);
+	return json_string(text);
+}
+
 static json_t *json_time(uint64_t ns)
 {
 	time_t sec = ns / 1000000000;
@@ -161,6 +175,8 @@ static json_t *decode_value(const struct attr_desc *desc, const struct nlattr *a
 		return json_u64(mnl_attr_get_u64(attr));
 	case ATTR_ENUM:
 		return json_word(desc->words, mnl_attr_get_u32(attr));
+	case ATTR_TCP_FLAGS:
+		return json_tcp_flags(mnl_attr_get_u8(attr));
 	case ATTR_PROTOCOL:
 		return json_protocol(mnl_attr_get_u8(attr));
 	case ATTR_TIME:

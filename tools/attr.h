@@ -22,6 +22,7 @@ enum attr_type {
 	ATTR_U32,
 	ATTR_U64,
 	ATTR_ENUM,	/* u32; one of @words */
+	ATTR_TCP_FLAGS,	/* u8; their names with commas between, a string */
 	ATTR_PROTOCOL,	/* u8; an IP protocol's name or number, a string */
 	ATTR_TIME,	/* u64, ns since 1970; RFC 3339 in local time */
 	ATTR_IP4,
@@ -75,7 +76,8 @@ struct attr_set {
 
 extern const struct attr_words attr_features, attr_modes;
 extern const struct attr_set attr_ctrl, attr_extack;
-extern const struct attr_set attr_module, attr_config, attr_stats, attr_event;
+extern const struct attr_set attr_module, attr_config, attr_stats, attr_event,
+	attr_trace;
 
 /* Number of the word, or -1 */
 int attr_word(const struct attr_words *words, const char *word);

@@ -33,7 +33,7 @@ _looptrack()
 			words='auto always never'
 			;;
 		*)
-			words='status set reset stats monitor help'
+			words='status set reset stats monitor trace help'
 			[[ $current == -* ]] && words='-4 -6 --json --pretty --netns --color
 				--version --help'
 			;;
@@ -57,6 +57,9 @@ _looptrack()
 		;;
 	monitor)
 		words='--count'
+		;;
+	trace)
+		words='tcp udp icmp icmpv6 sctp --all --count'
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -28,6 +28,7 @@ static const struct command *const commands[] = {
 	&cmd_reset,
 	&cmd_stats,
 	&cmd_monitor,
+	&cmd_trace,
 	&cmd_help,
 };
 
@@ -40,7 +41,7 @@ static void usage(FILE *out)
 		fprintf(out, "  %-8s%-23s %s\n", cmd->name, cmd->args, cmd->help);
 	}
 	fputs("\nOptions:\n"
-	      "  -4, -6              only flows of this family (monitor)\n"
+	      "  -4, -6              only flows of this family (monitor, trace)\n"
 	      "  -j, --json          write JSON\n"
 	      "  -p, --pretty        indent the JSON\n"
 	      "  -n, --netns NETNS   act on this network namespace: a name or a path\n"

@@ -249,27 +249,35 @@ void nl_close(struct nl *nl)
 		mnl_socket_close(nl->sock);
 }
 
-enum exit_code nl_subscribe(struct nl *nl)
+static enum exit_code nl_join(struct nl *nl, int group)
 {
-	int groups[] = { GENL_ID_CTRL, nl->events };
+	if (!mnl_socket_setsockopt(nl->sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
+		return EXIT_OK;
+	if (errno == EPERM || errno == ENOENT)
+		return refusal(NULL, NULL, errno, NULL);
+	return fail(EXIT_SYSTEM, "cannot receive events: %s", strerror(errno));
+}
+
+enum exit_code nl_watch_end(struct nl *nl)
+{
 	int size = 1 << 20;
 
-	if (!nl->events)
-		return fail(EXIT_MISMATCH,
-			    "the module has no events, it is older than this tool: reload the module");
 	/* The more room, the later events get lost; the first needs privilege. */
 	if (setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVBUFFORCE,
 		       &size, sizeof(size)))
 		setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVBUF,
 			   &size, sizeof(size));
 
-	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
-		if (!mnl_socket_setsockopt(nl->sock, NETLINK_ADD_MEMBERSHIP, &groups[i],
-					   sizeof(groups[i])))
-			continue;
-		if (errno == EPERM || errno == ENOENT)
-			return refusal(NULL, NULL, errno, NULL);
-		return fail(EXIT_SYSTEM, "cannot receive events: %s", strerror(errno));
-	}
-	return EXIT_OK;
+	return nl_join(nl, GENL_ID_CTRL);
+}
+
+enum exit_code nl_subscribe(struct nl *nl)
+{
+	enum exit_code code;
+
+	if (!nl->events)
+		return fail(EXIT_MISMATCH,
+			    "the module has no events, it is older than this tool: reload the module");
+	code = nl_watch_end(nl);
+	return code ? code : nl_join(nl, nl->events);
 }

@@ -54,6 +54,9 @@ enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answe
 /* A request without attributes: all of the above. */
 enum exit_code nl_get(struct nl *nl, uint8_t cmd, const struct attr_set *set, json_t **answer);
 
+/* Receive many messages, and word of the family's end, from now on. */
+enum exit_code nl_watch_end(struct nl *nl);
+
 /* Receive events, and word of the family's end, from now on. */
 enum exit_code nl_subscribe(struct nl *nl);
 

@@ -263,6 +263,63 @@ static const struct attr_desc event_desc[] = {
 
 const struct attr_set attr_event = { event_desc, ARRAY_SIZE(event_desc), NULL };
 
+static const char *const hook_words[] = {
+	[NF_LOOPTRACK_HOOK_PRE_ROUTING] = "prerouting",
+	[NF_LOOPTRACK_HOOK_LOCAL_IN] = "input",
+	[NF_LOOPTRACK_HOOK_FORWARD] = "forward",
+	[NF_LOOPTRACK_HOOK_LOCAL_OUT] = "output",
+	[NF_LOOPTRACK_HOOK_POST_ROUTING] = "postrouting",
+};
+
+static const struct attr_words hooks = { "hook", hook_words, ARRAY_SIZE(hook_words) };
+
+static const char *const stage_words[] = {
+	[NF_LOOPTRACK_STAGE_START] = "start",
+	[NF_LOOPTRACK_STAGE_RAW] = "raw",
+	[NF_LOOPTRACK_STAGE_CONNTRACK] = "conntrack",
+	[NF_LOOPTRACK_STAGE_MANGLE] = "mangle",
+	[NF_LOOPTRACK_STAGE_DSTNAT] = "dstnat",
+	[NF_LOOPTRACK_STAGE_FILTER] = "filter",
+	[NF_LOOPTRACK_STAGE_SECURITY] = "security",
+	[NF_LOOPTRACK_STAGE_SRCNAT] = "srcnat",
+	[NF_LOOPTRACK_STAGE_END] = "end",
+};
+
+static const struct attr_words stages = { "stage", stage_words, ARRAY_SIZE(stage_words) };
+
+static const char *const state_words[] = {
+	[NF_LOOPTRACK_STATE_NONE] = "none",
+	[NF_LOOPTRACK_STATE_UNTRACKED] = "untracked",
+	[NF_LOOPTRACK_STATE_NEW] = "new",
+	[NF_LOOPTRACK_STATE_ESTABLISHED] = "established",
+	[NF_LOOPTRACK_STATE_RELATED] = "related",
+};
+
+static const struct attr_words states = { "state", state_words, ARRAY_SIZE(state_words) };
+
+static const struct attr_desc trace_desc[] = {
+	[NF_LOOPTRACK_A_TRACE_TIME] = { .name = "time", .type = ATTR_TIME },
+	[NF_LOOPTRACK_A_TRACE_PROTOCOL] = { .name = "protocol", .type = ATTR_PROTOCOL },
+	[NF_LOOPTRACK_A_TRACE_FLOW] = TUPLE("flow"),
+	[NF_LOOPTRACK_A_TRACE_HOOK] = { .name = "hook", .type = ATTR_ENUM, .words = &hooks },
+	[NF_LOOPTRACK_A_TRACE_STAGE] = { .name = "stage", .type = ATTR_ENUM, .words = &stages },
+	[NF_LOOPTRACK_A_TRACE_PASS] = { .name = "pass", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_TRACE_PACKET] = { .name = "packet", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_TRACE_LENGTH] = { .name = "length", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_TRACE_TCP_FLAGS] = { .name = "tcp_flags", .type = ATTR_TCP_FLAGS },
+	[NF_LOOPTRACK_A_TRACE_MARK] = { .name = "mark", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_TRACE_STATE] = { .name = "state", .type = ATTR_ENUM, .words = &states },
+	[NF_LOOPTRACK_A_TRACE_IS_REPLY] = { .name = "is_reply", .type = ATTR_FLAG },
+	[NF_LOOPTRACK_A_TRACE_IS_COMMITTED] = { .name = "is_committed", .type = ATTR_FLAG },
+	[NF_LOOPTRACK_A_TRACE_ORIGINAL] = TUPLE("original"),
+	[NF_LOOPTRACK_A_TRACE_REPLY] = TUPLE("reply"),
+	[NF_LOOPTRACK_A_TRACE_IN] = { .name = "in", .type = ATTR_STRING },
+	[NF_LOOPTRACK_A_TRACE_OUT] = { .name = "out", .type = ATTR_STRING },
+	[NF_LOOPTRACK_A_TRACE_LOST] = { .name = "lost", .type = ATTR_U32 },
+};
+
+const struct attr_set attr_trace = { trace_desc, ARRAY_SIZE(trace_desc), NULL };
+
 /* Generic netlink's own: what it tells about a family, and why it refused. */
 
 static const struct attr_desc group_desc[] = {
@@ -303,4 +360,5 @@ COMPLETE(config_desc, NF_LOOPTRACK_A_CONFIG_MAX);
 COMPLETE(stats_desc, NF_LOOPTRACK_A_STATS_MAX);
 COMPLETE(tuple_desc, NF_LOOPTRACK_A_TUPLE_MAX);
 COMPLETE(owner_desc, NF_LOOPTRACK_A_OWNER_MAX);
+COMPLETE(trace_desc, NF_LOOPTRACK_A_TRACE_MAX);
 COMPLETE(event_desc, NF_LOOPTRACK_A_EVENT_MAX);

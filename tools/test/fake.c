@@ -150,6 +150,28 @@ static void print_set(const struct nlmsghdr *request)
 	fputc('\n', stderr);
 }
 
+/* Likewise. */
+static void print_trace(const struct nlmsghdr *request)
+{
+	const struct nlattr *attr, *end;
+	const uint8_t *data;
+
+	fputs("trace", stderr);
+	mnl_attr_for_each(attr, request, GENL_HDRLEN) {
+		if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_TRACE_PROTOCOL)
+			fprintf(stderr, " %u", mnl_attr_get_u8(attr));
+		if (mnl_attr_get_type(attr) != NF_LOOPTRACK_A_TRACE_FLOW)
+			continue;
+		mnl_attr_for_each_nested(end, attr) {
+			data = mnl_attr_get_payload(end);
+			fprintf(stderr, " %u:", mnl_attr_get_type(end));
+			for (int i = 0; i < mnl_attr_get_payload_len(end); i++)
+				fprintf(stderr, "%02x", data[i]);
+		}
+	}
+	fputc('\n', stderr);
+}
+
 static void put_ack(const struct nlmsghdr *request, int error, const char *message, int offset,
 		    int missing)
 {
@@ -282,10 +304,66 @@ static int put_decision(int which)
 	return 0;
 }
 
+static void put_sight(int hook, int stage, int pass, bool nat, int state)
+{
+	struct nlmsghdr *nlh = begin_genl(FAMILY, 0, NF_LOOPTRACK_CMD_TRACE_PACKET);
+
+	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_TRACE_TIME, 1795336262123456789ULL);
+	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_TRACE_PROTOCOL, IPPROTO_TCP);
+	put_tuple(nlh, NF_LOOPTRACK_A_TRACE_FLOW, "10.1.0.2", 1024,
+		  nat ? "127.0.0.1" : "10.9.0.1", nat ? 7000 : 80);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_HOOK, hook);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_STAGE, stage);
+	if (pass)
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_PASS, pass);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_PACKET, 77);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_LENGTH, 60);
+	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_TRACE_TCP_FLAGS, 0x12);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_MARK, pass == 2 ? 0x1000 : 0);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_STATE, state);
+	if (state) {
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_TRACE_IS_COMMITTED, 0, NULL);
+		put_tuple(nlh, NF_LOOPTRACK_A_TRACE_ORIGINAL, "10.1.0.2", 1024, "10.9.0.1", 80);
+		put_tuple(nlh, NF_LOOPTRACK_A_TRACE_REPLY, "127.0.0.1", 7000, "10.1.0.2", 1024);
+	}
+	mnl_attr_put_strz(nlh, NF_LOOPTRACK_A_TRACE_OUT, "lo");
+	if (is("lost"))
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_LOST, 5);
+	end(nlh);
+}
+
+/* A packet of a flow that is redirected. */
+static ssize_t put_traced(int which)
+{
+	switch (which) {
+	case 0:
+		put_sight(NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_STAGE_START, 0, false, 0);
+		break;
+	case 1:			/* nothing new */
+		put_sight(NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_STAGE_RAW, 0, false, 0);
+		break;
+	case 2:
+		put_sight(NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_STAGE_DSTNAT, 1, true, 2);
+		break;
+	case 3:
+		put_sight(NF_LOOPTRACK_HOOK_PRE_ROUTING, NF_LOOPTRACK_STAGE_START, 2, true, 2);
+		break;
+	case 4:			/* of the future */
+		put_sight(9, 17, 0, true, 23);
+		break;
+	default:
+		raise(SIGINT);
+		break;
+	}
+	return 0;
+}
+
 static ssize_t put_event(int which)
 {
 	struct nlmsghdr *nlh;
 
+	if (is("traced"))
+		return put_traced(which);
 	if (is("owned"))
 		return put_owned_event(which);
 	if (is("decisions"))
@@ -417,6 +495,8 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf,
 		put_counters(request);
 	} else if (genl->cmd == NF_LOOPTRACK_CMD_FEATURE_SET) {
 		print_set(request);
+	} else if (genl->cmd == NF_LOOPTRACK_CMD_TRACE_START) {
+		print_trace(request);
 	}
 	if (is("silent") && request->nlmsg_type != GENL_ID_CTRL)
 		tail = (char *)replies;

@@ -66,6 +66,22 @@ expect_sh "unknown long option" 1 'option "--jsn" is not understood' '$tool --js
 expect_sh "option without its value" 1 'option "-n" needs a value' '$tool -n'
 expect_sh "unknown colour choice" 1 'none of: auto always never' '$tool -c blue status'
 expect_sh "general option too late" 1 'option "-j" is not understood' '$tool stats -j'
+for arguments in '' tcp 'tcp 1.2.3.4'; do
+	expect_sh "trace: too few words" 1 'trace: say PROTOCOL SOURCE DESTINATION' \
+		"\$tool trace $arguments"
+done
+expect_sh "trace: too many words" 1 'unexpected argument "x"' '$tool trace tcp "*" "*" x'
+for protocol in tpc 256 6x ''; do
+	expect_sh "trace: protocol $protocol" 1 'is no IP protocol' \
+		"\$tool trace '$protocol' '*' '*'"
+done
+for end in 1.2.3 1.2.3.4:0 1.2.3.4:65536 1.2.3.4: 1.2.3.4:x :80 '[::1' '[::1]80' '[::1]:' \
+	'[1.2.3.4]:80' ::1::2 '' '*:' '[*]:80' "$(printf '%99s' '')"; do
+	expect_sh "trace: end $end" 1 'is not ADDRESS' "\$tool trace tcp '*' '$end'"
+	expect_sh "trace: from $end" 1 'is not ADDRESS' "\$tool trace tcp '$end' '*'"
+done
+expect_sh "trace: option" 1 'not understood here' '$tool trace -x tcp "*" "*"'
+expect_sh "trace: count" 1 'trace: count "0" is not a number' '$tool trace -C 0 tcp "*" "*"'
 for command in status reset stats monitor help; do
 	expect_sh "$command: surplus word" 1 "$command: unexpected argument \"x\"" \
 		"\$tool $command x"
@@ -189,6 +205,36 @@ expect "absent" 3 'modprobe nf_looptrack' absent status
 expect "newer" 5 'newer than this tool (protocol 2, not 1): upgrade the tool' newer status
 expect "older" 5 'older than this tool (protocol 0, not 1): reload the module' older status
 expect "without privilege" 4 'needs CAP_NET_ADMIN in the user namespace' unprivileged reset
+expect "trace: says so" 0 'looptrack: tracing tcp * -> [::1]:80, until interrupted' traced \
+	trace tcp '*' '[::1]:80'
+expect "trace: any" 0 'trace 6
+' traced trace tcp '*' '*'
+expect "trace: IPv4" 0 'trace 17 1:0a010002 2:0a090001 6:0035' traced \
+	trace udp 10.1.0.2 10.9.0.1:53
+expect "trace: IPv6" 0 \
+	'trace 6 3:20010db8000000000000000000000002 4:00000000000000000000000000000001 6:0050' \
+	traced trace 6 2001:db8::2 '[::1]:80'
+expect "trace: ports" 0 'trace 132 5:1f90 6:0050' traced trace sctp '*:8080' '*:80'
+expect "trace: first stage" 0 \
+	'56 - output      start     10.1.0.2:1024 -> 10.9.0.1:80 syn,ack none out lo' \
+	traced trace tcp '*' '*'
+line='08:31:02.123456 1 output      dstnat    10.1.0.2:1024 -> 127.0.0.1:7000 syn,ack'
+line+=' new committed answers 127.0.0.1:7000 -> 10.1.0.2:1024'
+expect "trace: NAT" 0 "$line" traced trace tcp '*' '*'
+expect "trace: second pass" 0 \
+	'2 prerouting  start     10.1.0.2:1024 -> 127.0.0.1:7000 syn,ack new committed mark 0x' \
+	traced trace tcp '*' '*'
+expect "trace: of the future" 0 'hook-9      stage-17  10.1.0.2' traced trace tcp '*' '*'
+expect_sh "trace: what is not new" 0 '=4=5=' \
+	'echo "=$(LOOPTRACK_FAKE=traced $fake trace tcp "*" "*" 2>/dev/null | wc -l)=$(
+	LOOPTRACK_FAKE=traced $fake trace -a tcp "*" "*" 2>/dev/null | wc -l)="'
+expect_sh "trace: count of lines" 0 '=2=' \
+	'echo "=$(LOOPTRACK_FAKE=traced $fake trace -C 2 tcp "*" "*" 2>/dev/null | wc -l)="'
+expect "trace: loss" 0 '5 stages were lost' 'traced lost' trace tcp '*' '*'
+expect "trace: JSON" 0 '"hook":"output","stage":"dstnat","pass":1,"packet":77,"length":60' \
+	traced -j trace tcp '*' '*'
+expect "trace without privilege" 4 'needs CAP_NET_ADMIN' unprivileged trace tcp '*' '*'
+expect "trace: older module" 5 'older than this tool' lame trace tcp '*' '*'
 expect "monitor without privilege" 4 'needs CAP_NET_ADMIN' unprivileged monitor
 expect "monitor without group" 5 'reload the module' mute monitor
 expect "command missing" 5 'does not know this command' lame reset

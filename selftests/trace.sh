@@ -1,0 +1,279 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A trace tells where the packets of a flow pass, on both passes and through NAT, of
+# that flow alone, and leaves nothing behind.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need ip nft exclusions_talk packets
+need_module
+tmpdir
+tracer=''
+
+# The hooks of a trace that are there, where the kernel lists hooks (6.12 does).
+hooks() {
+	in_ns "$1" nft list hooks 2>/dev/null | grep -c lt_hook_trace
+}
+
+untraced() {
+	[ "$(hooks "$1")" = 0 ]
+}
+
+# trace NS ARGUMENT...: in the background, into $tmp/trace.
+trace() {
+	looptrack -j -n "$1" trace "${@:2}" >"$tmp/trace" 2>"$tmp/complaints" &
+	tracer=$!
+	background+=("$tracer")
+	busywait 10000 grep -q tracing "$tmp/complaints" || fail "no trace: $(<"$tmp/complaints")"
+}
+
+# What was told has been written.
+quiet() {
+	local size
+
+	size=$(stat -c %s "$tmp/trace")
+	sleep 0.2
+	[ "$size" != 0 ] && [ "$size" = "$(stat -c %s "$tmp/trace")" ]
+}
+
+# heard NS: all of it, then the end.
+heard() {
+	busywait 10000 quiet || fail "nothing is told: $(<"$tmp/complaints")" || return
+	stop "$1"
+}
+
+# stop NS [SIGNAL]: the trace, with all that belongs to it.
+stop() {
+	kill "-${2:-TERM}" "$tracer"
+	wait "$tracer" 2>/dev/null
+	unset 'background[-1]'
+	busywait 5000 untraced "$1" || fail "$(hooks "$1") hooks are left"
+}
+
+# value KEY LINE: a string or a number.
+value() {
+	[[ $2 =~ \"$1\":(\"([^\"]*)\"|([0-9]+)) ]] &&
+		echo "${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
+}
+
+# way STAGE...: what was traced, a line for each packet: its flags, or its protocol,
+# then "hook.stage.pass" wherever it had passed these stages.
+way() {
+	local line stage hook pass flags was='' out=''
+
+	while read -r line; do
+		stage=$(value stage "$line")
+		[[ " $* " = *" $stage "* ]] || continue
+		hook=$(value hook "$line") pass=$(value pass "$line")
+		flags=$(value tcp_flags "$line") || flags=$(value protocol "$line")
+		if [ "$hook.$stage" = output.start ] || [ "$flags" != "$was" ]; then
+			out+=$'\n'$flags:
+			was=$flags
+		fi
+		out+=" $hook.$stage.${pass:--}"
+	done <"$tmp/trace"
+	echo "${out#$'\n'}"
+}
+
+# told WHERE WORD...: the first record that has all the words in WHERE has these.
+told() {
+	local line word ok
+	local -a where
+
+	read -ra where <<<"$1"
+	shift
+	while read -r line; do
+		ok=1
+		for word in "${where[@]}"; do
+			[[ $line = *"$word"* ]] || ok=''
+		done
+		[ -z "$ok" ] || break
+	done <"$tmp/trace"
+	[ -n "$ok" ] || fail "nothing is told of ${where[*]}" || return
+	for word in "$@"; do
+		[[ $line = *"$word"* ]] || fail "${where[*]}: no $word in $line" || return
+	done
+}
+
+passes=' postrouting.start.1 prerouting.start.2 input.start.2'
+
+# redirected FAMILY: a connection to an address that is redirected to this host.
+redirected() {
+	local family=$1 there both line
+
+	there=$(dst "$family" 1)
+	alone && redirect "$a" nft "$family" tcp output 80:7000 &&
+		started server "$a" exclusions_talk serve tcp 7000 || return
+	[ "$family" = 4 ] && both=$there:80 || both=[$there]:80
+	trace "$a" tcp '*' "$both" || return
+	in_ns "$a" exclusions_talk ask tcp "$there" 80 hello >/dev/null
+	heard "$a" || return
+
+	# The first three packets, by where they were when they entered a hook. As it
+	# enters the first, nobody knows that the SYN-ACK belongs to the flow.
+	mapfile -t line < <(way start)
+	note "${line[0]}"
+	note "${line[1]}"
+	note "${line[2]}"
+	[ "${line[0]}" = "syn: output.start.-$passes" ] &&
+		[ "${line[1]}" = "syn,ack:$passes" ] &&
+		[[ ${line[2]} = *ack:" output.start.-$passes" ]] ||
+		fail "the first packets are not SYN, SYN-ACK and ACK on both passes" || return
+
+	# What NAT did, and where; what conntrack knew.
+	told '"hook":"output" "stage":"conntrack"' "\"dst\":\"$there\"" '"dport":80' \
+		'"state":"new"' '"is_reply":false' '"is_committed":false' &&
+		told '"hook":"output" "stage":"dstnat"' "\"dst\":\"$(loopback "$family")\"" \
+			'"dport":7000' '"pass":1' &&
+		told '"hook":"postrouting" "stage":"end"' '"is_committed":true' &&
+		told 'syn,ack "hook":"output" "stage":"conntrack"' '"state":"established"' \
+			'"is_reply":true'
+}
+
+# By what NAT made of it, and by one end alone.
+other_side() {
+	local way port
+
+	alone && redirect "$a" nft 4 tcp output 80:7000 &&
+		started server "$a" exclusions_talk serve tcp 7000 || return
+	for way in "* 127.0.0.1:7000" "*:PORT *" "127.0.0.1 10.98.0.1:PORT"; do
+		port=$((base += 1))
+		way=${way/PORT/$port}
+		trace "$a" tcp "${way% *}" "${way#* }" || return
+		in_ns "$a" exclusions_talk ask -s "$port" tcp 203.0.113.1 80 hello >/dev/null
+		heard "$a" || return
+		note "$way: $(way start | head -n1)"
+		[[ $(way start | head -n1) = "syn:"*"$passes" ]] ||
+			fail "$way: another way" || return
+	done
+}
+
+# What passes through.
+forwarded() {
+	local family=$1 line
+
+	topology && snat "$r" nft "$family" masquerade || return
+	started server "$s" exclusions_talk serve udp 7000 || return
+	trace "$r" udp '*' "*:7000" || return
+	in_ns "$c0" exclusions_talk ask udp "$(server "$family")" 7000 hello >/dev/null
+	heard "$r" || return
+	line=$(way start | tr '\n' ' ')
+	note "$line"
+	[[ $line = "udp: prerouting.start.- forward.start.- postrouting.start.- prerouting"* ]] ||
+		fail "another way" || return
+	told '"hook":"forward" "stage":"start"' '"in":"' '"out":"' '"is_committed":false' &&
+		told '"hook":"postrouting" "stage":"srcnat"' '"reply":{'
+}
+
+# A dropped packet does not get to the end, and no other flow is told.
+dropped() {
+	alone && in_ns "$a" nft -f - <<-EOT || return
+		table inet t {
+			chain in {
+				type filter hook input priority filter
+				udp dport 7000 drop
+			}
+			chain pre {
+				type filter hook prerouting priority mangle
+				udp dport 7000 meta mark set 0x77
+			}
+		}
+	EOT
+	trace "$a" udp '*' '127.0.0.1:7000' || return
+	in_ns "$a" exclusions_talk ask -t 200 udp 127.0.0.1 7000 hello >/dev/null
+	in_ns "$a" exclusions_talk ask -t 200 udp 127.0.0.1 7001 hello >/dev/null
+	heard "$a" || return
+	note "$(way start end)"
+	told '"hook":"input" "stage":"mangle"' '"pass":2' || return
+	! grep -q '"hook":"input","stage":"end"' "$tmp/trace" ||
+		fail "a packet that was dropped got to the end" || return
+	told '"hook":"prerouting" "stage":"mangle"' '"mark":119' || return
+	! grep -q 7001 "$tmp/trace" || fail "another flow is told"
+}
+
+# It ends with the command, however that ends.
+ends() {
+	local i out signal
+
+	alone || return
+	for signal in INT TERM KILL; do
+		for ((i = 0; i < 8; i++)); do
+			trace "$a" udp '*' "*:$((7000 + i))" || return
+		done
+		[ "$(hooks "$a")" != 0 ] || note "the kernel does not list hooks"
+		out=$(looptrack -n "$a" trace tcp '*' '*' 2>&1)
+		[ $? = 2 ] && [[ $out = *'no more than 8'* ]] ||
+			fail "a ninth: $out" || return
+		kill "-$signal" "${background[@]}"
+		wait "${background[@]}" 2>/dev/null
+		background=()
+		busywait 5000 untraced "$a" ||
+			fail "$signal: $(hooks "$a") hooks are left" || return
+	done
+}
+
+# A reader that is slow loses some, learns it, and nobody waits for it.
+slow_reader() {
+	alone && trace "$a" udp '*' '*:7000' || return
+	kill -STOP "$tracer"
+	in_ns "$a" packets -N 400 udp 127.0.0.1 >"$tmp/packets" ||
+		fail "packets were lost: $(<"$tmp/packets")" || return
+	kill -CONT "$tracer"
+	in_ns "$a" packets -N 2 udp 127.0.0.1 >/dev/null
+	busywait 5000 grep -q '"lost":' "$tmp/trace" ||
+		fail "nobody said that $((400 * 24)) stages were too many" || return
+	stop "$a"
+}
+
+# Packets under way, traces that come and go.
+busy() {
+	local pid i
+
+	alone || return
+	(while command packets -n "$a" -N 200 udp 127.0.0.1; do :; done) >"$tmp/busy" &
+	pid=$!
+	for ((i = 0; i < 10; i++)); do
+		trace "$a" udp '*' '*' && stop "$a" KILL || break
+	done
+	kill -0 "$pid" || fail "packets were lost: $(tail -n1 "$tmp/busy")"
+	kill "$pid"
+	wait "$pid" 2>/dev/null
+	[ -z "$reason" ]
+}
+
+# The module goes, and who traces is told.
+unloaded() {
+	alone && trace "$a" tcp '*' '*' || return
+	rmmod nf_looptrack || fail "the module does not go" || return
+	wait "$tracer"
+	[ $? = 3 ] || fail "exit status is not 3: $(<"$tmp/complaints")"
+	unset 'background[-1]'
+	modprobe nf_looptrack || fail "the module does not come again" || return
+	[ -z "$reason" ]
+}
+
+refused() {
+	local out
+
+	alone || return
+	out=$(setpriv --reuid 65534 --clear-groups looptrack trace tcp '*' '*' 2>&1)
+	[ $? = 4 ] && [[ $out = *CAP_NET_ADMIN* ]] || fail "an unprivileged user: $out" || return
+	out=$(looptrack -n "$a" trace tcp 127.0.0.1 ::1 2>&1)
+	[ $? = 2 ] && [[ $out = *'one family'* ]] || fail "two families: $out" || return
+	untraced "$a" || fail "hooks are left"
+}
+
+subtest "a redirected connection, both passes, IPv4" redirected 4
+subtest "a redirected connection, both passes, IPv6" redirected 6
+subtest "named by what NAT made of it" other_side
+subtest "what is forwarded, IPv4" forwarded 4
+subtest "what is forwarded, IPv6" forwarded 6
+subtest "a packet that is dropped" dropped
+subtest "it ends with the command" ends
+subtest "a reader that is slow" slow_reader
+subtest "it comes and goes under traffic" busy
+subtest "the module goes" unloaded
+subtest "who may not, and what makes no sense" refused
+run_subtests

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Messages of the module that come by themselves, shown as they come. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/genetlink.h>
+
+#include "stream.h"
+
+/* Each line is handed on as soon as it is complete: there is nothing to save. */
+static void stop(int signal)
+{
+	(void)signal;
+	_exit(EXIT_OK);
+}
+
+enum exit_code stream_count(struct stream *stream, const char *command, const char *word)
+{
+	char *end;
+
+	errno = 0;
+	stream->left = strtoul(word, &end, 10);
+	if (errno || *word < '0' || *word > '9' || *end || !stream->left)
+		return fail(EXIT_USAGE, "%s: count \"%s\" is not a number above zero", command,
+			    word);
+	return EXIT_OK;
+}
+
+void stream_end(json_t *tuple, const char *address_key, const char *port_key)
+{
+	const char *address = json_string_value(json_object_get(tuple, address_key)) ?: "-";
+	json_t *port = json_object_get(tuple, port_key);
+
+	if (!port)
+		printf(" %s", address);
+	else
+		printf(strchr(address, ':') ? " [%s]:%d" : " %s:%d", address,
+		       (int)json_integer_value(port));
+}
+
+bool stream_wants(json_t *tuple)
+{
+	const char *source = json_string_value(json_object_get(tuple, "src"));
+
+	if (opt.family == AF_UNSPEC || !source)
+		return true;
+	return opt.family == (strchr(source, ':') ? AF_INET6 : AF_INET);
+}
+
+enum exit_code stream_show(struct stream *stream, json_t *object, void (*show)(json_t *object))
+{
+	enum exit_code code = EXIT_OK;
+
+	if (opt.json) {
+		code = out_json(object);
+	} else {
+		show(object);
+		json_decref(object);
+	}
+	stream->done = !out_flush() || !--stream->left;
+	return code;
+}
+
+static enum exit_code show_loss(void)
+{
+	if (opt.json)
+		return out_json(json_pack("{s:b}", "lost", 1));
+	puts("some events were lost");
+	return EXIT_OK;
+}
+
+/* Word from generic netlink itself: is it about the end of our family? */
+static bool is_end(struct nl *nl, const struct nlmsghdr *nlh)
+{
+	bool end = false;
+	json_t *family;
+
+	if (!nl_is(nlh, GENL_ID_CTRL, CTRL_CMD_DELFAMILY))
+		return false;
+	family = nl_decode(nlh, &attr_ctrl);
+	end = family && json_integer_value(json_object_get(family, "id")) == nl->family;
+	json_decref(family);
+	return end;
+}
+
+/* Read one datagram. */
+static enum exit_code next(struct stream *stream)
+{
+	struct nl *nl = &stream->nl;
+	ssize_t received = mnl_socket_recvfrom(nl->sock, nl->answer, sizeof(nl->answer));
+	const struct nlmsghdr *nlh = (const void *)nl->answer;
+	enum exit_code code = EXIT_OK;
+	int len = received;
+
+	if (received < 0 && errno == ENOBUFS) {
+		code = show_loss();
+		stream->done = !out_flush();
+		return code;
+	}
+	if (received < 0 && (errno == EINTR || errno == EAGAIN))
+		return EXIT_OK;
+	if (received < 0)
+		return fail(EXIT_SYSTEM, "cannot receive events: %s", strerror(errno));
+
+	for (; !code && !stream->done && mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		if (is_end(nl, nlh))
+			code = fail(EXIT_NOMODULE, "module nf_looptrack was unloaded");
+		else
+			code = stream->message(stream, nlh);
+	}
+	return code;
+}
+
+enum exit_code stream_run(struct stream *stream)
+{
+	struct pollfd fds[] = {
+		{ .fd = mnl_socket_get_fd(stream->nl.sock), .events = POLLIN },
+		{ .fd = STDOUT_FILENO },	/* only whether its reader is gone */
+	};
+	enum exit_code code = EXIT_OK;
+
+	signal(SIGINT, stop);
+	signal(SIGTERM, stop);
+	while (!code && !stream->done) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+			if (errno != EINTR)
+				return fail(EXIT_SYSTEM, "cannot wait: %s", strerror(errno));
+		} else if (fds[0].revents) {
+			code = next(stream);
+		} else {
+			break;
+		}
+	}
+	return code;
+}
