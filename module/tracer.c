@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Packets of a flow, told as they pass the hooks. */
 
-#include <linux/hash.h>
 #include <linux/ktime.h>
+#include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/notifier.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/genetlink.h>
@@ -88,6 +89,15 @@ static enum nf_looptrack_state lt_tracer_state(const struct lt_tracer_sight *s)
 	}
 }
 
+/* A number for a packet, which doesn't tell where in memory it is. */
+static u32 lt_tracer_number(const struct sk_buff *skb)
+{
+	static siphash_aligned_key_t key;
+
+	net_get_random_once(&key, sizeof(key));
+	return siphash_1u64((unsigned long)skb, &key);
+}
+
 /* 0 for a packet that comes from or goes to somebody else. */
 static u32 lt_tracer_pass(const struct lt_tracer_sight *s)
 {
@@ -167,7 +177,7 @@ static int lt_tracer_fill(struct sk_buff *msg, const struct lt_tracer_sight *s,
 	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_STAGE, s->stage) ||
 	    (pass && nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_PASS, pass)) ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_PACKET,
-			hash_ptr(s->skb, 32)) ||
+			lt_tracer_number(s->skb)) ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_LENGTH,
 			s->skb->len - skb_network_offset(s->skb)) ||
 	    lt_tracer_put_flags(msg, s) ||
