@@ -20,6 +20,8 @@ port() {
 steady() {
 	local tracing=/sys/kernel/tracing event=events/sock/inet_sock_set_state i
 	[ -n "$VM_THREADS" ] && [ -d $tracing/$event ] || return
+	# To know processes by name the scheduler would be patched.
+	echo 0 >$tracing/options/record-cmd
 	for i in 1 2; do
 		mkdir $tracing/instances/steady$i
 		echo 0 >$tracing/instances/steady$i/tracing_on
