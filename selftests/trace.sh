@@ -198,7 +198,7 @@ ends() {
 	local i out signal
 
 	alone || return
-	for signal in INT TERM KILL; do
+	for signal in INT KILL; do
 		for ((i = 0; i < 8; i++)); do
 			trace "$a" udp '*' "*:$((7000 + i))" || return
 		done
@@ -234,7 +234,7 @@ busy() {
 	alone || return
 	(while command packets -n "$a" -N 200 udp 127.0.0.1; do :; done) >"$tmp/busy" &
 	pid=$!
-	for ((i = 0; i < 10; i++)); do
+	for ((i = 0; i < 5; i++)); do
 		trace "$a" udp '*' '*' && stop "$a" KILL || break
 	done
 	kill -0 "$pid" || fail "packets were lost: $(tail -n1 "$tmp/busy")"
