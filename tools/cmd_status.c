@@ -5,9 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include <linux/nf_looptrack.h>
-
-#include "nl.h"
+#include "order.h"
 #include "out.h"
 
 /* Columns: of a feature's name, of that and its mode, and its default, of a line. */
@@ -129,14 +127,10 @@ static int show_item(int column, const char *item)
 /* The mark of passmark, if it has one. */
 static int show_mark(json_t *feature, int column)
 {
-	json_t *mark = json_object_get(feature, "mark");
-	json_t *mask = json_object_get(feature, "mark_mask");
-	char item[80];
+	char item[80] = "  ";
 
-	if (!mark || !mask)
+	if (!order_mark(feature, item + 2, sizeof(item) - 2))
 		return column;
-	snprintf(item, sizeof(item), "  mark 0x%llx/0x%llx", json_integer_value(mark),
-		 json_integer_value(mask));
 	return show_item(column, item);
 }
 

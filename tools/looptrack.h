@@ -56,8 +56,8 @@ struct command {
 	enum exit_code (*run)(int argc, char **argv);
 };
 
-extern const struct command cmd_status, cmd_set, cmd_reset, cmd_stats, cmd_monitor,
-	cmd_trace;
+extern const struct command cmd_status, cmd_set, cmd_reset, cmd_stats, cmd_save,
+	cmd_restore, cmd_monitor, cmd_trace;
 
 /* Complain if there is an argument at @first or later. */
 enum exit_code no_arguments(int argc, char **argv, int first);

@@ -27,6 +27,8 @@ static const struct command *const commands[] = {
 	&cmd_set,
 	&cmd_reset,
 	&cmd_stats,
+	&cmd_save,
+	&cmd_restore,
 	&cmd_monitor,
 	&cmd_trace,
 	&cmd_help,

@@ -76,12 +76,13 @@ static json_t *extack_decode(const struct nlmsghdr *nlh)
 }
 
 /* Say why the kernel did not do what the request wanted. */
-static enum exit_code refusal(const struct nlmsghdr *request, const struct attr_set *set,
-			      int error, json_t *extack)
+static enum exit_code refusal(const struct nl *nl, const struct attr_set *set, int error,
+			      json_t *extack)
 {
 	const char *message = json_string_value(json_object_get(extack, "message"));
 	json_t *offset = json_object_get(extack, "offset");
 	json_t *missing = json_object_get(extack, "missing");
+	const char *line = "";
 	enum exit_code code;
 	char *name = NULL;
 
@@ -99,16 +100,18 @@ static enum exit_code refusal(const struct nlmsghdr *request, const struct attr_
 			    (int)json_integer_value(missing));
 
 	if (offset)
-		name = attr_locate(set, request, json_integer_value(offset));
+		name = attr_locate(set, (const void *)nl->request, json_integer_value(offset));
+	if (name && nl->find_line)
+		line = nl->find_line(json_integer_value(offset));
 	code = fail(error == EPERM ? EXIT_PRIVILEGE : EXIT_REFUSED,
-		    "the kernel refused: %s%s%s%s", message ?: strerror(error),
+		    "%sthe kernel refused: %s%s%s%s", line, message ?: strerror(error),
 		    name ? " (attribute " : "", name ?: "", name ? ")" : "");
 	free(name);
 	return code;
 }
 
 /* The acknowledgment ends a request. */
-static enum exit_code acknowledged(const struct nlmsghdr *request, const struct attr_set *set,
+static enum exit_code acknowledged(const struct nl *nl, const struct attr_set *set,
 				   const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *ack = mnl_nlmsg_get_payload(nlh);
@@ -121,7 +124,7 @@ static enum exit_code acknowledged(const struct nlmsghdr *request, const struct 
 	}
 	extack = extack_decode(nlh);
 	if (ack->error)
-		code = refusal(request, set, -ack->error, extack);
+		code = refusal(nl, set, -ack->error, extack);
 	else if (json_object_get(extack, "message"))
 		fail(EXIT_OK, "the kernel warns: %s",
 		     json_string_value(json_object_get(extack, "message")));
@@ -155,7 +158,7 @@ enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answe
 			if (nlh->nlmsg_seq != request->nlmsg_seq || nlh->nlmsg_pid != portid)
 				continue;
 			if (nlh->nlmsg_type == NLMSG_ERROR) {
-				code = acknowledged(request, set, nlh);
+				code = acknowledged(nl, set, nlh);
 				goto end;
 			}
 			if (nlh->nlmsg_type != request->nlmsg_type ||
@@ -223,6 +226,7 @@ enum exit_code nl_open(struct nl *nl)
 	nl->sock = NULL;
 	nl->events = 0;
 	nl->seq = 0;
+	nl->find_line = NULL;
 	code = netns_enter(opt.netns);
 	if (code)
 		return code;
@@ -254,7 +258,7 @@ static enum exit_code nl_join(struct nl *nl, int group)
 	if (!mnl_socket_setsockopt(nl->sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
 		return EXIT_OK;
 	if (errno == EPERM || errno == ENOENT)
-		return refusal(NULL, NULL, errno, NULL);
+		return refusal(nl, NULL, errno, NULL);
 	return fail(EXIT_SYSTEM, "cannot receive events: %s", strerror(errno));
 }
 

@@ -18,6 +18,8 @@
  * @family: number of the generic netlink family
  * @events: number of its multicast group for events
  * @seq: number of the last request
+ * @find_line: where the attribute at an offset of the request was written, for
+ *	complaints to start with; NULL if in no file
  * @request: the request being built and sent
  * @answer: the datagram received last
  */
@@ -26,6 +28,7 @@ struct nl {
 	unsigned int family;
 	unsigned int events;
 	unsigned int seq;
+	const char *(*find_line)(size_t offset);
 	__u64 request[2048];
 	__u64 answer[2048];
 };

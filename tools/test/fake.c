@@ -98,6 +98,8 @@ static void put_features(const struct nlmsghdr *request)
 		last += 2;
 	if (is("few"))
 		last = 1;
+	if (is("bare"))
+		last = -1;
 	for (int i = 0; i <= last; i++) {
 		struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_CONFIG_FEATURE);
 		bool acts = i <= NF_LOOPTRACK_FEATURE_LINGER;
@@ -110,7 +112,7 @@ static void put_features(const struct nlmsghdr *request)
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE, mode);
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_DEFAULT,
 				 i > NF_LOOPTRACK_FEATURE_MAX ? 17 : mode);
-		if (acts || marks || skips)
+		if (acts || marks || skips || is("future"))
 			mnl_attr_put(nlh, NF_LOOPTRACK_A_FEATURE_SUPPORTED, 0, NULL);
 		if (marks && is("marking")) {
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK, 0x80001000);

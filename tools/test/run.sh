@@ -57,7 +57,7 @@ echo KTAP version 1
 
 # Words that are wrong: nothing is sent, whatever the kernel.
 expect_sh "no command" 1 'Usage: looptrack' '$tool'
-expect_sh "help" 0 'stats   [--explain]' '$tool help'
+expect_sh "help" 0 'stats   [--explain' '$tool help'
 expect_sh "-h" 0 'Usage: looptrack' '$tool -h'
 expect_sh "-V" 0 "looptrack $(cat ../VERSION)" '$tool -V'
 expect_sh "unknown command" 1 'unknown command "flow"' '$tool flow'
@@ -104,6 +104,49 @@ done
 expect_sh "set: mark that changes nothing" 1 'changes no bit' '$tool set passmark off mark 0/0'
 expect_sh "set: mark beyond its mask" 1 'has bits outside of its mask' \
 	'$tool set passmark off mark 0x30/0x10'
+
+# wrong_file NAME TEXT CONTENTS: the first thing that is said is TEXT, of a line or
+# of the file, and nothing was sent.
+wrong_file() {
+	printf '%b' "$3" >"$work/conf"
+	expect_sh "restore: $1" 0 "1=looptrack: conf:$2" \
+		"cd '$work' && said=\$(\$fake restore conf 2>&1); echo \"\$?=\$said\""
+}
+wrong_file "unknown feature" '2: feature "clsh" is none of: clash stale' 'stale off\nclsh off\n'
+wrong_file "unknown mode" '1: mode "on" is none of: off observe enforce' 'clash on\n'
+wrong_file "no mode" '3: no mode given for feature "stale"' '\n\nstale\nclash off\n'
+wrong_file "mode on the next line" '1: no mode given for feature "stale"' 'stale\noff\n'
+wrong_file "mode in a comment" '1: no mode given for feature "stale"' 'stale #off\n'
+wrong_file "feature twice" '3: feature "clash" is given twice' 'clash off\n#\nclash off\n'
+wrong_file "feature twice in a line" '1: feature "clash" is given twice' 'clash off clash off\n'
+wrong_file "more than a mode" '1: feature "now" is none of' 'clash off now\n'
+wrong_file "mark of another feature" '1: feature "clash" has no mark' 'clash off mark 1/1\n'
+wrong_file "no mark" '1: no mark given; say mark VALUE/MASK' 'passmark off mark\n1/1\n'
+wrong_file "half a mark" '1: mark "1/" is not VALUE/MASK' 'passmark off mark 1/ 1\n'
+wrong_file "mark beyond its mask" '1: mark "3/1" has bits outside' 'passmark off mark 3/1\n'
+wrong_file "no newline at the end" '2: mode "of" is none of' 'stale off\nclash of'
+wrong_file "capitals" '1: feature "Clash" is none of' 'Clash off\n'
+wrong_file "an equals sign" '1: feature "clash=off" is none of' 'clash=off\n'
+wrong_file "a newer one" '2: feature "teleport" is none of' 'clash off\nteleport enforce\n'
+wrong_file "a NUL" '2: this is no text' 'clash off\nstale off\0\n'
+wrong_file "a NUL at the end" '2: this is no text' 'clash off\n\0'
+wrong_file "a NUL in a comment" '1: this is no text' '#\0\nclash off\n'
+wrong_file "a byte order mark" '1: feature "' '\0357\0273\0277clash off\n'
+wrong_file "many words" '1: too many words; say one feature a line' \
+	"$(printf 'clash off %.0s' $(seq 33))\n"
+wrong_file "nothing" ' no feature in it; say FEATURE MODE, one a line' ''
+wrong_file "only comments" ' no feature in it' '# clash off\n\n   \n#'
+wrong_file "too long" ' longer than 65536 bytes' "clash off\n$(printf '#%65526s' '')\n"
+expect_sh "restore: no end" 1 '/dev/zero: longer than' '$tool restore /dev/zero'
+expect_sh "restore: no file" 7 'cannot open ./none: No such file' '$tool restore ./none'
+expect_sh "restore: no file without a name" 7 'cannot open' '$tool restore ""'
+expect_sh "restore: directory" 7 'cannot read /: Is a directory' '$tool restore /'
+expect_sh "restore: standard input is a directory" 7 'cannot read stdin' '$tool restore </'
+expect_sh "restore: standard input closed" 1 'stdin: no feature in it' '$tool restore <&-'
+expect_sh "restore: surplus word" 1 'unexpected argument "x"' '$tool restore - x'
+expect_sh "restore: option" 1 'option "-x" is not understood here' '$tool restore -x'
+expect_sh "save: surplus word" 1 'unexpected argument "x"' '$tool save x'
+expect_sh "save: JSON" 1 'save: has no JSON; "looptrack -j status" has' '$tool -j save'
 expect_sh "monitor: count without number" 1 'option "-C" needs a value' '$tool monitor -C'
 for number in 0 -1 1x '""' 99999999999999999999; do
 	expect_sh "monitor: count $number" 1 'not a number above zero' "\$tool monitor -C $number"
@@ -197,6 +240,52 @@ expect "set: mark" 0 'set f4m0 f7m2v4096k65280' '' \
 expect "set: largest mark" 0 'set f7m1v4294967295k4294967295' '' \
 	set passmark observe mark 0xffffffff/0xffffffff
 expect "set: mark 0" 0 'set f0m0 f7m2v0k1' '' set passmark enforce mark 0/1 clash off
+expect "save" 0 'passmark   off mark 0x80001000/0xffffffff' marking save
+expect_sh "save: each supported feature" 0 '=clash stale ports linger passmark =' \
+	'echo "=$($fake save | sed -n "s/^\([a-z]*\)  *[a-z]*$/\1/p" | tr "\n" " ")="'
+expect_sh "save: a comment says what it is" 0 '# Written by looptrack save' '$fake save | head -n 1'
+expect "save: no mark yet" 0 'passmark   off
+' '' save
+expect "save: a feature of the future" 5 '"feature-9 off" is of a module newer than this tool' \
+	'unknown future' save
+expect_sh "save: nothing of half a configuration" 0 '==' \
+	'echo "=$(LOOPTRACK_FAKE="unknown future" $fake save 2>/dev/null)="'
+expect "save: unsupported feature of the future" 0 'passmark   off' unknown save
+expect "save: no features at all" 5 'its answer is not understood' bare save
+expect "save: JSON's home without features" 5 'its answer is not understood' bare -j status
+
+# restores NAME TEXT CONTENTS: one message is sent, and it is TEXT.
+restores() {
+	printf '%b' "$3" >"$work/conf"
+	expect_sh "restore: $1" 0 "=$2=" "echo \"=\$(\$fake restore '$work/conf' 2>&1)=\""
+}
+restores "one message" 'set f0m1 f2m2' 'ports enforce\nclash observe\n'
+restores "mark" 'set f7m2v4096k65280' 'passmark enforce mark 0x1000/0xff00\n'
+restores "comments, blanks" 'set f0m0 f1m2' '# x\n\n \t\n\tclash\t off # y\nstale enforce#z\n'
+restores "no newline at the end" 'set f0m0' 'clash off'
+restores "lines as others end them" 'set f0m0 f1m1' 'clash off\r\nstale observe\r\n'
+restores "as set has it" 'set f0m0 f1m1 f7m1v1k1' \
+	'passmark observe mark 1/1 clash off\nstale observe\n'
+restores "as long as it may be" 'set f0m0' "clash off\n$(printf '#%65524s' '')\n"
+expect_sh "restore: what was saved" 0 '=set f0m2 f1m2 f2m2 f3m2 f7m0v2147487744k4294967295=' \
+	'echo "=$(LOOPTRACK_FAKE=marking $fake save | $fake restore 2>&1)="'
+expect_sh "restore: -" 0 'set f0m0' 'echo clash off | $fake restore -'
+printf '# One\nclash off\n\nstale observe\n' >"$work/conf"
+expect "restore: refused, line named" 2 \
+	'conf:4: the kernel refused: this module cannot do that (attribute feature.mode in "stale' \
+	refusing restore "$work/conf"
+expect "restore: refused, line of a nest named" 2 'conf:4: the kernel refused' \
+	"refusing whole" restore "$work/conf"
+expect "restore: refused without a word" 2 'looptrack: the kernel refused: Invalid argument' \
+	stern restore "$work/conf"
+expect "restore: without privilege" 4 'needs CAP_NET_ADMIN' unprivileged restore "$work/conf"
+expect "restore: absent" 3 'modprobe nf_looptrack' absent restore "$work/conf"
+expect "restore: namespace unknown" 6 '/run/netns/no-such-ns' '' \
+	-n no-such-ns restore "$work/conf"
+if [ "$(id -u)" = 0 ]; then
+	expect "restore: namespace by path" 0 'set f0m0 f1m1' '' \
+		-n /proc/self/ns/net restore "$work/conf"
+fi
 expect "reset" 0 '' '' reset
 expect "a warning" 0 'the kernel warns: take care' warning reset
 
@@ -307,7 +396,7 @@ expect_sh "monitor: -4" 0 '=2=' 'echo "=$($fake -4 monitor | wc -l)="'
 expect_sh "monitor: -6" 0 '=1=' 'echo "=$($fake -6 monitor | wc -l)="'
 
 # Readers that go, and disks that are full.
-for arguments in status "-j status" stats help -V "monitor -C 1" monitor; do
+for arguments in status "-j status" stats save help -V "monitor -C 1" monitor; do
 	expect_sh "$arguments: full" 7 'cannot write: No space left' "\$fake $arguments >/dev/full"
 	expect_sh "$arguments: closed" 7 'cannot write: Bad file' "\$fake $arguments >&-"
 	expect_sh "$arguments: no reader" 0 '' "{ sleep 0.1; \$fake $arguments || echo \$?; } | :"

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What is to become of features: from the user's words to a request. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "order.h"
+#include "out.h"
+
+/* The longest line that says anything names each feature once, and a mark. */
+#define WORDS_MAX	64
+
+/* The words of an enumeration as one string, for a complaint. */
+static enum exit_code unknown_word(const char *where, const struct attr_words *words,
+				   const char *word)
+{
+	char *list = NULL;
+	size_t size;
+	FILE *out;
+
+	out = open_memstream(&list, &size);
+	if (!out)
+		return fail(EXIT_SYSTEM, "out of memory");
+	for (unsigned int i = 0; i < words->count; i++)
+		fprintf(out, " %s", words->word[i]);
+	fclose(out);
+	fail(EXIT_USAGE, "%s: %s \"%s\" is none of:%s", where, words->what, word, list ?: "");
+	free(list);
+	return EXIT_USAGE;
+}
+
+/* A number as C writes it, from 0 to 0xffffffff, that ends before @end. */
+static bool number(const char *text, const char *end, uint32_t *value)
+{
+	unsigned long long n;
+	char *stop;
+
+	/* strtoull() would take a sign, and blanks before it. */
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	n = strtoull(text, &stop, 0);
+	*value = n;
+	return stop == end && !errno && n <= UINT32_MAX;
+}
+
+static enum exit_code parse_mark(const char *where, const char *text, struct order *order)
+{
+	const char *slash;
+
+	if (!text)
+		return fail(EXIT_USAGE, "%s: no mark given; say mark VALUE/MASK", where);
+	slash = strchr(text, '/');
+	if (!slash || !number(text, slash, &order->mark) ||
+	    !number(slash + 1, slash + strlen(slash), &order->mask))
+		return fail(EXIT_USAGE, "%s: mark \"%s\" is not VALUE/MASK, as in 0x1000/0x1000",
+			    where, text);
+	if (!order->mask)
+		return fail(EXIT_USAGE, "%s: mark \"%s\" changes no bit", where, text);
+	if (order->mark & ~order->mask)
+		return fail(EXIT_USAGE, "%s: mark \"%s\" has bits outside of its mask", where,
+			    text);
+	order->marked = true;
+	return EXIT_OK;
+}
+
+enum exit_code orders_parse(struct orders *orders, const char *where, unsigned int line,
+			    int count, char **words)
+{
+	enum exit_code code;
+
+	for (int i = 0; i < count; i += 2) {
+		int feature = attr_word(&attr_features, words[i]);
+		struct order *order;
+		int mode;
+
+		if (feature < 0)
+			return unknown_word(where, &attr_features, words[i]);
+		if (i + 1 == count)
+			return fail(EXIT_USAGE, "%s: no mode given for feature \"%s\"", where,
+				    words[i]);
+		mode = attr_word(&attr_modes, words[i + 1]);
+		if (mode < 0)
+			return unknown_word(where, &attr_modes, words[i + 1]);
+		order = &orders->feature[feature];
+		if (order->given)
+			return fail(EXIT_USAGE, "%s: feature \"%s\" is given twice", where,
+				    words[i]);
+		*order = (struct order){ .given = true, .mode = mode, .line = line };
+		if (i + 2 == count || strcmp(words[i + 2], "mark"))
+			continue;
+		if (feature != NF_LOOPTRACK_FEATURE_PASSMARK)
+			return fail(EXIT_USAGE,
+				    "%s: feature \"%s\" has no mark, only passmark has", where,
+				    words[i]);
+		code = parse_mark(where, i + 3 < count ? words[i + 3] : NULL, order);
+		if (code)
+			return code;
+		i += 2;
+	}
+	return EXIT_OK;
+}
+
+/* The words of a line that ends with NUL; a comment is none. */
+static enum exit_code parse_line(struct orders *orders, const char *where, unsigned int line,
+				 char *text)
+{
+	char *words[WORDS_MAX], *word, *rest;
+	int count = 0;
+
+	text[strcspn(text, "#")] = '\0';
+	for (word = strtok_r(text, " \t\r", &rest); word; word = strtok_r(NULL, " \t\r", &rest)) {
+		if (count == WORDS_MAX)
+			return fail(EXIT_USAGE, "%s: too many words; say one feature a line",
+				    where);
+		words[count++] = word;
+	}
+	return orders_parse(orders, where, line, count, words);
+}
+
+enum exit_code orders_parse_text(struct orders *orders, const char *name, char *text,
+				 size_t size)
+{
+	char *end = text + size;
+	enum exit_code code = EXIT_OK;
+
+	for (unsigned int line = 1; text < end && !code; line++) {
+		char *stop = memchr(text, '\n', end - text) ?: end;
+		char *where;
+
+		if (asprintf(&where, "%s:%u", name, line) < 0)
+			return fail(EXIT_SYSTEM, "out of memory");
+		*stop = '\0';
+		if (text + strlen(text) < stop)
+			code = fail(EXIT_USAGE, "%s: this is no text", where);
+		else
+			code = parse_line(orders, where, line, text);
+		free(where);
+		text = stop + 1;
+	}
+	return code;
+}
+
+void orders_put(struct orders *orders, struct nl *nl)
+{
+	struct nlmsghdr *nlh = nl_request(nl, NF_LOOPTRACK_CMD_FEATURE_SET);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders->feature); i++) {
+		struct order *order = &orders->feature[i];
+		struct nlattr *nest;
+
+		if (!order->given)
+			continue;
+		order->offset = nlh->nlmsg_len;
+		nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_CONFIG_FEATURE);
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_ID, i);
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE, order->mode);
+		if (order->marked) {
+			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK, order->mark);
+			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK_MASK, order->mask);
+		}
+		mnl_attr_nest_end(nlh, nest);
+	}
+}
+
+bool order_mark(const json_t *feature, char *text, size_t size)
+{
+	const json_t *mark = json_object_get(feature, "mark");
+	const json_t *mask = json_object_get(feature, "mark_mask");
+
+	if (!mark || !mask)
+		return false;
+	snprintf(text, size, "mark 0x%llx/0x%llx", json_integer_value(mark),
+		 json_integer_value(mask));
+	return true;
+}
