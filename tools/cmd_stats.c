@@ -8,6 +8,7 @@
 
 #include "nl.h"
 #include "out.h"
+#include "prometheus.h"
 
 #define WIDTH 76
 
@@ -42,10 +43,51 @@ static void explain(json_t *counters)
 	}
 }
 
+/* Prometheus would refuse a file with a label that is no UTF-8, all of it. */
+static enum exit_code check_label(const char *value)
+{
+	json_t *string = json_string(value);
+
+	if (value && !string)
+		return fail(EXIT_USAGE,
+			    "stats: the namespace's name is not UTF-8, as Prometheus wants it");
+	json_decref(string);
+	return EXIT_OK;
+}
+
+static enum exit_code measure(struct nl *nl, json_t *counters)
+{
+	json_t *module = NULL, *config = NULL;
+	enum exit_code code;
+
+	code = nl_get(nl, NF_LOOPTRACK_CMD_MODULE_GET, &attr_module, &module);
+	if (!code)
+		code = nl_get(nl, NF_LOOPTRACK_CMD_FEATURE_GET, &attr_config, &config);
+	if (!code)
+		prometheus_write(module, config, counters);
+	json_decref(module);
+	json_decref(config);
+	return code;
+}
+
+static enum exit_code show(struct nl *nl, bool explained, json_t *counters)
+{
+	if (opt.prometheus)
+		return measure(nl, counters);
+	if (opt.json)
+		return out_json(json_incref(counters));
+	if (explained)
+		explain(counters);
+	else
+		out_counters(counters);
+	return EXIT_OK;
+}
+
 static enum exit_code cmd_stats_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "explain", no_argument, NULL, 'e' },
+		{ "prometheus", no_argument, NULL, 'P' },
 		{ }
 	};
 	bool explained = false;
@@ -56,35 +98,41 @@ static enum exit_code cmd_stats_run(int argc, char **argv)
 
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
-		if (c != 'e')
+		if (c == 'e')
+			explained = true;
+		else if (c == 'P')
+			opt.prometheus = true;
+		else
 			return bad_option(c, argv);
-		explained = true;
 	}
 	code = no_arguments(argc, argv, optind);
 	if (code)
 		return code;
 	if (explained && opt.json)
 		return fail(EXIT_USAGE, "stats: --explain is for people and has no JSON");
+	if (opt.prometheus && (explained || opt.json))
+		return fail(EXIT_USAGE,
+			    "stats: --prometheus is a format of its own; say that or %s",
+			    explained ? "--explain" : "-j");
+	if (opt.prometheus)
+		code = check_label(opt.netns);
+	if (code)
+		return code;
 
 	code = nl_open(&nl);
 	if (!code)
 		code = nl_get(&nl, NF_LOOPTRACK_CMD_STATS_GET, &attr_stats, &counters);
+	if (!code)
+		code = show(&nl, explained, counters);
 	nl_close(&nl);
-	if (code)
-		return code;
-	if (opt.json)
-		return out_json(counters);
-	if (explained)
-		explain(counters);
-	else
-		out_counters(counters);
 	json_decref(counters);
-	return EXIT_OK;
+	return code;
 }
 
 const struct command cmd_stats = {
 	.name = "stats",
-	.args = "[--explain]",
+	.args = "[--explain|--prometheus]",
 	.help = "the counters, and what they mean",
+	.measures = true,
 	.run = cmd_stats_run,
 };

@@ -32,12 +32,14 @@ enum exit_code {
  * @family: AF_INET or AF_INET6 to see only flows of it, else AF_UNSPEC
  * @json: write JSON instead of text
  * @pretty: indent the JSON
+ * @prometheus: write Prometheus's text format instead
  */
 struct options {
 	const char *netns;
 	int family;
 	bool json;
 	bool pretty;
+	bool prometheus;
 };
 
 extern struct options opt;
@@ -47,12 +49,14 @@ extern struct options opt;
  * @name: the word that selects it
  * @args: its arguments, for the usage line
  * @help: one line for the list of commands
+ * @measures: there is something in it for Prometheus
  * @run: does it; argv[0] is @name. Returns an exit code.
  */
 struct command {
 	const char *name;
 	const char *args;
 	const char *help;
+	bool measures;
 	enum exit_code (*run)(int argc, char **argv);
 };
 

@@ -40,12 +40,13 @@ static void usage(FILE *out)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		const struct command *cmd = commands[i];
 
-		fprintf(out, "  %-8s%-23s %s\n", cmd->name, cmd->args, cmd->help);
+		fprintf(out, "  %-8s%-24s %s\n", cmd->name, cmd->args, cmd->help);
 	}
 	fputs("\nOptions:\n"
 	      "  -4, -6              only flows of this family (monitor, trace)\n"
 	      "  -j, --json          write JSON\n"
 	      "  -p, --pretty        indent the JSON\n"
+	      "  --prometheus        write metrics for Prometheus (stats)\n"
 	      "  -n, --netns NETNS   act on this network namespace: a name or a path\n"
 	      "  -c, --color WHEN    auto, always or never\n"
 	      "  -V, --version       show the version of this tool\n"
@@ -81,10 +82,16 @@ enum exit_code bad_option(int c, char **argv)
 
 static enum exit_code run_command(int argc, char **argv)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(argv[0], commands[i]->name))
-			return commands[i]->run(argc, argv);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const struct command *cmd = commands[i];
 
+		if (strcmp(argv[0], cmd->name))
+			continue;
+		if (opt.prometheus && !cmd->measures)
+			return fail(EXIT_USAGE, "%s: has nothing for --prometheus, stats has",
+				    argv[0]);
+		return cmd->run(argc, argv);
+	}
 	return fail(EXIT_USAGE, "unknown command \"%s\"; see \"looptrack help\"", argv[0]);
 }
 
@@ -93,6 +100,7 @@ static enum exit_code run(int argc, char **argv)
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "pretty", no_argument, NULL, 'p' },
+		{ "prometheus", no_argument, NULL, 'P' },
 		{ "netns", required_argument, NULL, 'n' },
 		{ "color", required_argument, NULL, 'c' },
 		{ "version", no_argument, NULL, 'V' },
@@ -116,6 +124,9 @@ static enum exit_code run(int argc, char **argv)
 			break;
 		case 'p':
 			opt.pretty = true;
+			break;
+		case 'P':
+			opt.prometheus = true;
 			break;
 		case 'n':
 			opt.netns = optarg;

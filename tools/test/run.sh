@@ -152,6 +152,16 @@ for number in 0 -1 1x '""' 99999999999999999999; do
 	expect_sh "monitor: count $number" 1 'not a number above zero' "\$tool monitor -C $number"
 done
 expect_sh "stats: no JSON to --explain" 1 'has no JSON' '$tool -j stats --explain'
+expect_sh "stats: no JSON to --prometheus" 1 'say that or -j' '$tool -j stats --prometheus'
+expect_sh "stats: two formats" 1 'say that or --explain' '$tool stats --explain --prometheus'
+expect_sh "stats: two formats, one before" 1 'say that or --explain' \
+	'$tool --prometheus stats --explain'
+expect_sh "stats: a label that is no UTF-8" 1 'name is not UTF-8' \
+	'$tool -n "$(printf "a\\377")" stats --prometheus'
+for command in status set reset save restore monitor trace help; do
+	expect_sh "$command: no metrics" 1 "$command: has nothing for --prometheus, stats has" \
+		"\$tool --prometheus $command"
+done
 
 # Namespaces, and the kernel of this machine.
 expect_sh "namespace unknown" 6 '/run/netns/no-such-ns: No such file' '$tool -n no-such-ns status'
@@ -234,6 +244,84 @@ expect_sh "stats: --explain knows each" 0 '=0=' \
 	'echo "=$($fake stats --explain | grep -c "does not know")="'
 expect "stats: --explain of an unknown counter" 0 'This tool does not know it' unknown \
 	stats --explain
+
+# Metrics, judged by Prometheus's own tool.
+if ! promtool=$(../scripts/promtool) || ! [ -x "$promtool" ]; then
+	report "not ok" "promtool is there"
+fi
+expect "stats: --prometheus, a counter" 0 'looptrack_clash_lost_total 108' '' stats --prometheus
+expect "stats: --prometheus, its type" 0 '# TYPE looptrack_clash_lost_total counter' '' \
+	stats --prometheus
+expect "stats: --prometheus, the same words as --explain" 0 \
+	"# HELP looptrack_clash_repicked_total $(
+		"$fake" stats --explain | sed -n '/^clash_repicked/{n;s/^ *//p;}')" \
+	'' stats --prometheus
+expect "stats: --prometheus, a counter of no feature" 0 'looptrack_events_lost_total 110' '' \
+	stats --prometheus
+mode='looptrack_feature_mode{feature="clash",mode='
+expect "stats: --prometheus, the mode" 0 "$mode\"enforce\"} 1" '' stats --prometheus
+expect "stats: --prometheus, not the mode" 0 "$mode\"off\"} 0" '' stats --prometheus
+expect "stats: --prometheus, the module" 0 'looptrack_info{version="0.9.9"} 1' '' stats --prometheus
+expect "stats: --prometheus, largest integer" 0 'looptrack_clash_seen_total 9223372036854775807' \
+	huge stats --prometheus
+expect_sh "stats: --prometheus, before the command" 0 '==' \
+	'$fake stats --prometheus >"'"$work"'/metrics"
+	echo "=$($fake --prometheus stats | diff - "'"$work"'/metrics")="'
+expect_sh "stats: --prometheus, each counter" 0 '==' 'echo "=$(
+	$fake -j stats | grep -o "\"[a-z_]*\"" | tr -d \" | sort >"'"$work"'/counters"
+	$fake stats --prometheus | sed -n "s/^looptrack_\(.*\)_total [0-9]*$/\1/p" | sort |
+		diff "'"$work"'/counters" -)="'
+expect_sh "stats: --prometheus, three modes of each feature" 0 '=27=9=' 'echo "=$(
+	$fake stats --prometheus | grep -c "^looptrack_feature_mode{")=$(
+	$fake stats --prometheus | grep -c "^looptrack_feature_mode{.*} 1$")="'
+expect_sh "stats: --prometheus, nothing without a name" 0 '==' \
+	'echo "=$(LOOPTRACK_FAKE=unknown $fake stats --prometheus | diff - "'"$work"'/metrics")="'
+expect "stats: --prometheus, absent" 3 'modprobe nf_looptrack' absent stats --prometheus
+expect_sh "stats: --prometheus, nothing of half an answer" 0 '==' \
+	'echo "=$(LOOPTRACK_FAKE=short $fake stats --prometheus 2>/dev/null)="'
+for words in '' huge few unknown marking; do
+	expect_sh "stats: --prometheus, promtool, $words" 0 '=0==' \
+		"said=\$(LOOPTRACK_FAKE=$words \$fake stats --prometheus |
+			'$promtool' check metrics 2>&1); echo \"=\$?=\$said=\""
+done
+if [ "$(id -u)" = 0 ]; then
+	netns=$work/$(printf 'a"b\\c\nd')
+	ln -s /proc/self/ns/net "$netns"
+	expect "stats: --prometheus, namespace" 0 \
+		'looptrack_clash_lost_total{netns="/proc/self/ns/net"} 108' '' \
+		-n /proc/self/ns/net stats --prometheus
+	expect "stats: --prometheus, namespace and mode" 0 \
+		'{netns="/proc/self/ns/net",feature="clash",mode="off"} 0' '' \
+		-n /proc/self/ns/net stats --prometheus
+	expect "stats: --prometheus, a name to be escaped" 0 '/a\"b\\c\nd"} 108' '' \
+		-n "$netns" stats --prometheus
+	"$fake" -n "$netns" stats --prometheus >"$work/labelled"
+	expect_sh "stats: --prometheus, promtool, a name to be escaped" 0 '=0==' \
+		"said=\$('$promtool' check metrics <'$work/labelled' 2>&1); echo \"=\$?=\$said=\""
+fi
+
+# What is made of them.
+contrib=../contrib/prometheus
+expect_sh "alerts: promtool" 0 'SUCCESS' "'$promtool' check rules $contrib/alerts.yml"
+expect_sh "alerts: each goes off, and only then" 0 'SUCCESS' \
+	"cd $contrib && '$promtool' test rules alerts_test.yml"
+expect_sh "alerts: each is tested" 0 '==' "echo \"=\$(
+	sed -n 's/.*- alert: //p' $contrib/alerts.yml | sort >'$work/alerts'
+	sed -n 's/.* alertname: //p' $contrib/alerts_test.yml | sort -u | diff '$work/alerts' -)=\""
+# The expressions as rules, with something in the place of the dashboard's variables.
+python3 - $contrib/dashboard.json >"$work/dashboard.yml" <<'PYTHON'
+import json, re, sys
+exprs = [target["expr"] for panel in json.load(open(sys.argv[1]))["panels"]
+         for target in panel["targets"]]
+rules = [{"record": f"panel:{n}", "expr": re.sub(r"\[\$\w+\]", "[5m]", expr)}
+         for n, expr in enumerate(exprs)]
+json.dump({"groups": [{"name": "dashboard", "rules": rules}]}, sys.stdout)
+PYTHON
+expect_sh "dashboard: promtool" 0 'SUCCESS' "'$promtool' check rules '$work/dashboard.yml'"
+for metric in $(grep -ohE 'looptrack_[a-z_]+' $contrib/* | sort -u); do
+	expect_sh "$metric is measured" 0 "# TYPE $metric " "\$fake stats --prometheus"
+done
+
 expect "set: one message" 0 'set f0m1 f2m2' '' set ports enforce clash observe
 expect "set: mark" 0 'set f4m0 f7m2v4096k65280' '' \
 	set passmark enforce mark 0x1000/0xff00 loopsnat off
@@ -244,8 +332,7 @@ expect "save" 0 'passmark   off mark 0x80001000/0xffffffff' marking save
 expect_sh "save: each supported feature" 0 '=clash stale ports linger passmark =' \
 	'echo "=$($fake save | sed -n "s/^\([a-z]*\)  *[a-z]*$/\1/p" | tr "\n" " ")="'
 expect_sh "save: a comment says what it is" 0 '# Written by looptrack save' '$fake save | head -n 1'
-expect "save: no mark yet" 0 'passmark   off
-' '' save
+expect_sh "save: no mark yet" 0 '=passmark   off=' 'echo "=$($fake save | grep passmark)="'
 expect "save: a feature of the future" 5 '"feature-9 off" is of a module newer than this tool' \
 	'unknown future' save
 expect_sh "save: nothing of half a configuration" 0 '==' \
@@ -396,7 +483,8 @@ expect_sh "monitor: -4" 0 '=2=' 'echo "=$($fake -4 monitor | wc -l)="'
 expect_sh "monitor: -6" 0 '=1=' 'echo "=$($fake -6 monitor | wc -l)="'
 
 # Readers that go, and disks that are full.
-for arguments in status "-j status" stats save help -V "monitor -C 1" monitor; do
+for arguments in status "-j status" stats save help -V "stats --prometheus" "monitor -C 1" \
+	monitor; do
 	expect_sh "$arguments: full" 7 'cannot write: No space left' "\$fake $arguments >/dev/full"
 	expect_sh "$arguments: closed" 7 'cannot write: Bad file' "\$fake $arguments >&-"
 	expect_sh "$arguments: no reader" 0 '' "{ sleep 0.1; \$fake $arguments || echo \$?; } | :"
