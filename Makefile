@@ -64,7 +64,7 @@ bench: deps tool ## what the module costs, counted in instructions (KERNEL=6.12)
 	@scripts/build-selftests
 	@$(vm) -i -k $(shell_k) selftests/bench/run.sh
 
-install: ## the module for DKMS, the tool, its manual page (DESTDIR, PREFIX, DKMSFLAGS)
+install: ## the module for DKMS, the tool, its manual pages and unit (DESTDIR, PREFIX, DKMSFLAGS)
 	$(MAKE) --no-print-directory -C tools O=$(CURDIR)/build/tools DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) install
 	install -d $(dkms)
 	cp -r Kbuild VERSION module uapi $(dkms)/
@@ -74,8 +74,7 @@ ifeq ($(DESTDIR),)
 endif
 
 uninstall: ## undo install
-	rm -f $(DESTDIR)$(PREFIX)/sbin/looptrack $(DESTDIR)$(PREFIX)/share/man/man8/looptrack.8 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/looptrack
+	$(MAKE) --no-print-directory -C tools DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) uninstall
 ifeq ($(DESTDIR),)
 	-dkms remove nf_looptrack/$(VERSION) --all
 endif

@@ -33,9 +33,9 @@ _looptrack()
 			words='auto always never'
 			;;
 		*)
-			words='status set reset stats monitor trace help'
-			[[ $current == -* ]] && words='-4 -6 --json --pretty --netns --color
-				--version --help'
+			words='status set reset stats save restore monitor trace help'
+			[[ $current == -* ]] && words='-4 -6 --json --pretty --prometheus
+				--netns --color --version --help'
 			;;
 		esac
 		;;
@@ -53,7 +53,12 @@ _looptrack()
 		fi
 		;;
 	stats)
-		words='--explain'
+		words='--explain --prometheus'
+		;;
+	restore)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
 		;;
 	monitor)
 		words='--count'

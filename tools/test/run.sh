@@ -501,7 +501,6 @@ for word in $(cat "$work/words"); do
 done
 for word in $("$fake" -j status | tr '{' '\n' | sed -n 's/^"name":"\([a-z]*\)".*/\1/p'); do
 	expect_sh "$word is documented" 0 ".It Cm $word" 'cat looptrack.8'
-	expect_sh "$word is completed" 0 "$word" 'cat looptrack.bash'
 done
 LOOPTRACK_FAKE=decisions "$fake" monitor | sed -n 's/.* clash \([a-z]*\) tcp$/\1/p' \
 	>"$work/decisions"
@@ -510,6 +509,67 @@ expect_sh "each decision has a word" 0 "=$(wc -l <"$work/decisions")=" \
 for word in $(cat "$work/decisions"); do
 	expect_sh "$word is documented" 0 ".It Cm $word" 'cat looptrack.8'
 done
+for word in $("$tool" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+	expect_sh "command $word is documented" 0 ".It Cm $word" 'cat looptrack.8'
+done
+expect_sh "nf_looptrack(4): features and their defaults" 0 '==' "echo \"=\$(
+	sed -n 's/.*FEATURE_\([A-Z]*\)\] = { NF_LOOPTRACK_MODE_\([A-Z]*\), true.*/\1 \2/p' \
+		../module/netns.c | tr A-Z a-z >'$work/defaults'
+	sed -n 's/^.It Cm \([a-z]*\) Ta Cm \([a-z]*\)$/\1 \2/p' nf_looptrack.4 |
+		diff '$work/defaults' -)=\""
+expect_sh "nf_looptrack(4): tracepoints" 0 '==' "echo \"=\$(
+	sed -n 's/^LT_TRACE_DECISION(\(.*\));/.Li looptrack:\1/p' ../module/trace.h >'$work/trace'
+	grep '^.Li looptrack:' nf_looptrack.4 | diff '$work/trace' -)=\""
+
+# Completion. zsh wants its function in a file of another name.
+mkdir "$work/zsh" && cp looptrack.zsh "$work/zsh/_looptrack"
+# completes NAME LINE WORDS: these are offered and no others.
+completes() {
+	expect_sh "bash: $1" 0 "=$3=" \
+		"echo \"=\$(test/complete.sh '$2' | sort | paste -sd ' ')=\""
+	expect_sh "zsh: $1" 0 "=$3=" \
+		"echo \"=\$(test/complete.zsh '$work/zsh' '$2' | sort | paste -sd ' ')=\""
+}
+sorted() { sort | paste -sd ' '; }
+commands=$("$tool" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | sorted)
+options=$("$tool" help | sed -n '/^Options/,$p' | grep -o -e '--[a-z]*' | sorted)
+features=$("$fake" -j status | grep -o '"name":"[a-z]*"' | cut -d '"' -f 4 | sorted)
+completes "commands" 'looptrack ' "$commands"
+completes "commands, behind options" 'looptrack -j -n x ' "$commands"
+completes "a command begun" 'looptrack re' 'reset restore'
+completes "options" 'looptrack --' "$options"
+completes "features" 'looptrack set ' "$features"
+completes "modes" 'looptrack -n x set clash ' 'enforce observe off'
+completes "a mark, and features that are left" \
+	'looptrack set clash off stale off ports off linger off loopsnat off passmark off ' \
+	'express loopguard mark origin'
+completes "behind a mark" 'looptrack set passmark off mark 1/1 c' 'clash'
+completes "the formats of stats" 'looptrack stats --' '--explain --prometheus'
+completes "files" 'looptrack restore cmd_re' 'cmd_reset.c cmd_restore.c'
+completes "nothing for save" 'looptrack save ' ''
+
+# What is installed: all of it, in its place, and gone again.
+install() { make -s O="$O" DESTDIR="$work/root" PREFIX=/usr "$@" >"$work/out" 2>&1; }
+install install
+(cd "$work/root" && find . -type f | sort) >"$work/installed"
+expect_sh "install" 0 '==' "echo \"=\$(diff - '$work/installed' <<-'END'
+	./usr/lib/systemd/system/looptrack.service
+	./usr/sbin/looptrack
+	./usr/share/bash-completion/completions/looptrack
+	./usr/share/man/man4/nf_looptrack.4
+	./usr/share/man/man8/looptrack.8
+	./usr/share/zsh/vendor-completions/_looptrack
+	END
+	)=\""
+install uninstall
+expect_sh "uninstall" 0 '==' "echo \"=\$(find '$work/root' -type f)=\""
+# To be verified, the unit has to find the tool where it says.
+install install DESTDIR= PREFIX="$work/local"
+expect_sh "install: PREFIX" 0 "$work/local/sbin/looptrack restore /etc/looptrack.conf" \
+	"grep ExecReload '$work/local/lib/systemd/system/looptrack.service'"
+expect_sh "install: PREFIX, zsh" 0 '_looptrack' "ls '$work/local/share/zsh/site-functions'"
+expect_sh "looptrack.service: systemd has nothing to say" 0 '' \
+	"systemd-analyze verify --man=no '$work/local/lib/systemd/system/looptrack.service'"
 
 echo "1..$count"
 [ $failed = 0 ]

@@ -1,0 +1,73 @@
+#compdef looptrack
+# SPDX-License-Identifier: GPL-2.0
+# zsh completion for looptrack(8)
+
+local features=(clash stale ports linger loopsnat loopguard origin passmark express)
+local commands=(
+	'status:module, namespace, features and counters on one screen'
+	'set:change modes, all or none'
+	'reset:counters to zero'
+	'stats:the counters, and what they mean'
+	'save:write the modes, for restore'
+	'restore:change modes as a file says, all or none'
+	'monitor:decisions as they are made, one a line'
+	'trace:the packets of one flow, hook by hook, as they pass'
+	'help:show the commands'
+)
+local curcontext=$curcontext state line i
+typeset -A opt_args
+
+_arguments -C -S \
+	'(-6)-4[only flows of IPv4]' \
+	'(-4)-6[only flows of IPv6]' \
+	'(-j --json)'{-j,--json}'[write JSON]' \
+	'(-p --pretty)'{-p,--pretty}'[indent the JSON]' \
+	'--prometheus[write metrics for Prometheus]' \
+	'(-n --netns)'{-n+,--netns}'[act on this network namespace]:namespace:_files -W /run/netns' \
+	'(-c --color)'{-c+,--color}'[colour text]:when:(auto always never)' \
+	'(-)'{-V,--version}'[show the version of the tool]' \
+	'(-)'{-h,--help}'[show the commands]' \
+	'1:command:->command' \
+	'*::argument:->argument' && return
+
+case $state in
+command)
+	_describe command commands
+	return
+	;;
+esac
+
+case $words[1] in
+set)
+	# Features and modes take turns, but for a mark; a feature is given once.
+	if [[ $words[CURRENT-1] == mark ]]; then
+		_message -e mark 'VALUE/MASK, as 0x1000/0x1000'
+		return
+	fi
+	for ((i = 2; i < CURRENT; i += 2)); do
+		[[ $words[i] == mark ]] || features=(${features:#$words[i]})
+	done
+	if ((CURRENT % 2)); then
+		_values mode off observe enforce
+	elif [[ $words[CURRENT-2] == passmark ]]; then
+		_values feature mark $features
+	else
+		_values feature $features
+	fi
+	;;
+stats)
+	_arguments '(--prometheus)--explain[with what each means]' \
+		'(--explain)--prometheus[metrics for Prometheus]'
+	;;
+restore)
+	_arguments '1:file:_files'
+	;;
+monitor)
+	_arguments '(-C --count)'{-C,--count}'[end after so many]:count:'
+	;;
+trace)
+	_arguments '(-a --all)'{-a,--all}'[each stage]' \
+		'(-C --count)'{-C,--count}'[end after so many]:count:' \
+		'1:protocol:(tcp udp icmp icmpv6 sctp)' '2:source:' '3:destination:'
+	;;
+esac
