@@ -18,6 +18,7 @@
 #include "loopsnat.h"
 #include "nat.h"
 #include "netns.h"
+#include "origin.h"
 #include "passmark.h"
 #include "ports.h"
 #include "stale.h"
@@ -93,8 +94,10 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	/* From the first flow on there may be stale ones, and accepted ones. */
 	lt_netns_want(ln, LT_HOOK_SYN);
 	lt_netns_want(ln, LT_HOOK_EXPRESS);
-	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID)
+	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID) {
 		lt_netns_want(ln, LT_HOOK_ZONE);
+		lt_origin_note_zone(ln, nf_ct_zone(ct)->id);
+	}
 
 	if (state->hook == NF_INET_POST_ROUTING)
 		lt_loopguard_observe(ln, skb, ct, state);
@@ -107,9 +110,8 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	if (verdict != NF_ACCEPT)
 		return verdict;
 
-	if (state->hook == NF_INET_POST_ROUTING &&
-	    nf_ct_protonum(ct) == IPPROTO_UDP)
-		lt_stale_note_owner(ln, ct, state);
+	if (state->hook == NF_INET_POST_ROUTING)
+		lt_origin_note(ln, ct, state);
 
 	return lt_clash_commit(ln, skb, ct, state);
 }

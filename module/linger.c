@@ -17,6 +17,7 @@
 #include "event.h"
 #include "linger.h"
 #include "netns.h"
+#include "origin.h"
 #include "owner.h"
 #include "sock.h"
 
@@ -126,6 +127,7 @@ static void lt_linger_end(struct lt_net *ln, struct nf_conn *ct,
 {
 	lt_stats_inc(&ln->stats, LINGER_SEEN);
 	if (enforce) {
+		lt_owner_forget(&ln->owners, ct);
 		lt_ct_evict(ct);
 		lt_stats_inc(&ln->stats, LINGER_EVICTED);
 	}
@@ -258,37 +260,6 @@ void lt_linger_forget(const struct lt_net *ln)
 	mutex_unlock(&lt_linger_drain_lock);
 }
 
-/* What a socket used to send. Its port may have been given back: inet_num may be
- * 0, inet_sport is not.
- */
-static bool lt_linger_sent(struct nf_conntrack_tuple *t, const struct sock *sk)
-{
-	const struct inet_sock *inet = inet_sk(sk);
-
-	if (!inet->inet_sport || !sk->sk_dport)
-		return false;
-
-	*t = (struct nf_conntrack_tuple) {
-		.src.u.tcp.port = inet->inet_sport,
-		.dst.u.tcp.port = sk->sk_dport,
-		.dst.protonum = IPPROTO_TCP,
-		.dst.dir = IP_CT_DIR_ORIGINAL,
-	};
-
-#if IS_ENABLED(CONFIG_IPV6)
-	if (sk->sk_family == AF_INET6 && !ipv6_addr_v4mapped(&sk->sk_v6_daddr)) {
-		t->src.l3num = NFPROTO_IPV6;
-		t->src.u3.in6 = sk->sk_v6_rcv_saddr;
-		t->dst.u3.in6 = sk->sk_v6_daddr;
-		return true;
-	}
-#endif
-	t->src.l3num = NFPROTO_IPV4;
-	t->src.u3.ip = sk->sk_rcv_saddr;
-	t->dst.u3.ip = sk->sk_daddr;
-	return true;
-}
-
 /* The chunk to write to, under the queue's lock. */
 static struct lt_linger_chunk *lt_linger_room(struct lt_linger_queue *queue)
 {
@@ -325,7 +296,7 @@ static noinline void lt_linger_enqueue(struct lt_net *ln, const struct sock *sk)
 	chunk = lt_linger_room(queue);
 	if (chunk) {
 		closed = &chunk->closed[chunk->count];
-		if (lt_linger_sent(&closed->sent, sk)) {
+		if (lt_sock_sent(&closed->sent, sk)) {
 			closed->ln = ln;
 			closed->who = lt_sock_who(sk);
 			closed->by_lo = sk->sk_rx_dst_ifindex;
@@ -409,7 +380,7 @@ static void lt_linger_udp(struct lt_net *ln, struct lt_owner *owner)
 }
 
 /**
- * lt_linger_sweep() - look after the UDP flows of a namespace
+ * lt_linger_sweep() - look after the flows that sockets of a namespace opened
  * @work: in struct lt_net
  *
  * So many at a time that it takes a negligible part of a CPU. Where there are
@@ -434,7 +405,10 @@ void lt_linger_sweep(struct work_struct *work)
 		/* The table was resized. Who is missed is seen next time. */
 		if (IS_ERR(owner))
 			continue;
-		lt_linger_udp(ln, owner);
+		if (owner->key.flow.dst.protonum == IPPROTO_UDP)
+			lt_linger_udp(ln, owner);
+		else
+			lt_origin_expire(ln, owner);
 		if (need_resched()) {
 			rhashtable_walk_stop(iter);
 			cond_resched();
@@ -452,7 +426,7 @@ void lt_linger_sweep(struct work_struct *work)
 }
 
 /**
- * lt_linger_watch() - look after UDP flows from now on, as long as there are any
+ * lt_linger_watch() - look after flows from now on, as long as there are any
  * @ln: the module's part of a namespace that remembers an owner
  *
  * Context: any.

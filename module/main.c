@@ -11,6 +11,7 @@
 #include "linger.h"
 #include "netlink.h"
 #include "netns.h"
+#include "origin.h"
 #include "tracer.h"
 
 static int __init lt_init(void)
@@ -33,12 +34,18 @@ static int __init lt_init(void)
 		goto err_netns;
 
 	/* Last: from here on user space can ask. */
-	err = lt_netlink_init();
+	err = lt_origin_init();
 	if (err)
 		goto err_tracer;
 
+	err = lt_netlink_init();
+	if (err)
+		goto err_origin;
+
 	return 0;
 
+err_origin:
+	lt_origin_exit();
 err_tracer:
 	lt_tracer_exit();
 err_netns:
@@ -51,6 +58,7 @@ err_linger:
 static void __exit lt_exit(void)
 {
 	lt_netlink_exit();
+	lt_origin_exit();
 	lt_tracer_exit();
 	lt_netns_exit();
 	lt_linger_exit();

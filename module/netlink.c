@@ -8,7 +8,16 @@
 #include "netlink_gen.h"
 #include "netns.h"
 
-static struct sk_buff *lt_netlink_answer(struct genl_info *info, void **hdr)
+/**
+ * lt_netlink_answer() - begin an answer
+ * @info: the request
+ * @hdr: set to where the message begins
+ *
+ * Context: may sleep.
+ * Return: the message, to be ended by lt_netlink_send(), or NULL for want of
+ * memory.
+ */
+struct sk_buff *lt_netlink_answer(struct genl_info *info, void **hdr)
 {
 	struct sk_buff *msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
 
@@ -25,8 +34,18 @@ static struct sk_buff *lt_netlink_answer(struct genl_info *info, void **hdr)
 	return msg;
 }
 
-static int lt_netlink_send(struct sk_buff *msg, void *hdr,
-			   struct genl_info *info, int err)
+/**
+ * lt_netlink_send() - send an answer, or none
+ * @msg: the message; consumed
+ * @hdr: where it begins
+ * @info: the request
+ * @err: 0, or why there is no answer
+ *
+ * Context: may sleep.
+ * Return: @err, or an error of genlmsg_reply().
+ */
+int lt_netlink_send(struct sk_buff *msg, void *hdr, struct genl_info *info,
+		    int err)
 {
 	if (err) {
 		nlmsg_free(msg);

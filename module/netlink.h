@@ -12,6 +12,9 @@ enum {
 
 extern struct genl_family lt_netlink_family;
 
+struct sk_buff *lt_netlink_answer(struct genl_info *info, void **hdr);
+int lt_netlink_send(struct sk_buff *msg, void *hdr, struct genl_info *info,
+		    int err);
 int lt_netlink_put_tuple(struct sk_buff *msg, int type,
 			 const struct nf_conntrack_tuple *t);
 size_t lt_netlink_tuple_size(void);

@@ -56,8 +56,15 @@ const struct nla_policy looptrack_trace_start_nl_policy[NF_LOOPTRACK_A_TRACE_FLO
 	[NF_LOOPTRACK_A_TRACE_FLOW] = NLA_POLICY_NESTED(looptrack_tuple_nl_policy),
 };
 
+/* NF_LOOPTRACK_CMD_FLOW_GET - do */
+const struct nla_policy looptrack_flow_get_nl_policy[NF_LOOPTRACK_A_FLOW_TUPLE + 1] = {
+	[NF_LOOPTRACK_A_FLOW_PROTOCOL] = { .type = NLA_U8, },
+	[NF_LOOPTRACK_A_FLOW_ZONE] = { .type = NLA_U16, },
+	[NF_LOOPTRACK_A_FLOW_TUPLE] = NLA_POLICY_NESTED(looptrack_tuple_nl_policy),
+};
+
 /* Ops table for looptrack */
-const struct genl_ops looptrack_nl_ops[6] = {
+const struct genl_ops looptrack_nl_ops[7] = {
 	{
 		.cmd		= NF_LOOPTRACK_CMD_MODULE_GET,
 		.doit		= looptrack_nl_module_get_doit,
@@ -95,6 +102,14 @@ const struct genl_ops looptrack_nl_ops[6] = {
 		.doit		= looptrack_nl_trace_start_doit,
 		.policy		= looptrack_trace_start_nl_policy,
 		.maxattr	= NF_LOOPTRACK_A_TRACE_FLOW,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= NF_LOOPTRACK_CMD_FLOW_GET,
+		.doit		= looptrack_nl_flow_get_doit,
+		.dumpit		= looptrack_nl_flow_get_dumpit,
+		.policy		= looptrack_flow_get_nl_policy,
+		.maxattr	= NF_LOOPTRACK_A_FLOW_TUPLE,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };

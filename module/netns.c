@@ -27,6 +27,7 @@ static const struct {
 	[NF_LOOPTRACK_FEATURE_LINGER] = { NF_LOOPTRACK_MODE_ENFORCE, true },
 	[NF_LOOPTRACK_FEATURE_LOOPSNAT] = { NF_LOOPTRACK_MODE_OFF, true },
 	[NF_LOOPTRACK_FEATURE_LOOPGUARD] = { NF_LOOPTRACK_MODE_OBSERVE, true },
+	[NF_LOOPTRACK_FEATURE_ORIGIN] = { NF_LOOPTRACK_MODE_ENFORCE, true },
 	[NF_LOOPTRACK_FEATURE_PASSMARK] = { NF_LOOPTRACK_MODE_OFF, true },
 	[NF_LOOPTRACK_FEATURE_EXPRESS] = { NF_LOOPTRACK_MODE_OFF, true },
 };
@@ -131,10 +132,13 @@ static unsigned long lt_netns_hooks(const struct lt_net *ln, const u8 *mode)
 	bool linger = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LINGER);
 	bool loopsnat = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LOOPSNAT);
 	bool guard = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_LOOPGUARD);
+	bool origin = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_ORIGIN);
+	bool passmark = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_PASSMARK);
 	bool express = lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_EXPRESS);
 	unsigned long hooks = 0;
 
-	if (clash || stale || ports || linger || loopsnat || guard || express)
+	if (clash || stale || ports || linger || loopsnat || guard || origin ||
+	    passmark || express)
 		hooks |= BIT(LT_HOOK_COMMIT);
 	if (clash || ports)
 		hooks |= BIT(LT_HOOK_NOTE);
@@ -142,7 +146,7 @@ static unsigned long lt_netns_hooks(const struct lt_net *ln, const u8 *mode)
 		hooks |= BIT(LT_HOOK_SYN) | BIT(LT_HOOK_ZONE) | BIT(LT_HOOK_UDP);
 	if (mode[NF_LOOPTRACK_FEATURE_LOOPGUARD] == NF_LOOPTRACK_MODE_ENFORCE)
 		hooks |= BIT(LT_HOOK_GUARD);
-	if (lt_netns_is_on(mode, NF_LOOPTRACK_FEATURE_PASSMARK))
+	if (passmark)
 		hooks |= BIT(LT_HOOK_PASS);
 	if (express)
 		hooks |= BIT(LT_HOOK_EXPRESS);
@@ -289,8 +293,11 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 	/* Packets may have asked while there was no use for it. */
 	if (READ_ONCE(ln->asked) & ~ln->hooked)
 		schedule_work(&ln->hook_work);
-	/* What nobody keeps up to date is worth nothing later. */
-	if (!(useful & BIT(LT_HOOK_UDP)) && !linger)
+	/* What nobody keeps up to date is worth nothing later, and who is not to
+	 * be remembered is forgotten.
+	 */
+	if (!(useful & BIT(LT_HOOK_COMMIT)) ||
+	    mode[NF_LOOPTRACK_FEATURE_ORIGIN] != NF_LOOPTRACK_MODE_ENFORCE)
 		lt_owners_flush(&ln->owners);
 out:
 	mutex_unlock(&ln->lock);

@@ -36,7 +36,9 @@ struct netlink_ext_ack;
  * @hook_work: registers what is in @asked
  * @linger_work: looks after what is in @owners
  * @net: the namespace itself
- * @owners: sockets that opened UDP flows
+ * @owners: sockets that opened flows
+ * @zones: ids of conntrack zones that were seen, each once; 0 for none. Never
+ *	changed once set, by hooks without a lock.
  * @tracers: who traces what
  * @loopguard_limit: how many loops are told
  * @stats: counters; the base in them is under @lock
@@ -54,6 +56,7 @@ struct lt_net {
 	struct delayed_work linger_work;
 	struct net *net;
 	struct lt_owners owners;
+	u32 zones[8];
 	struct list_head tracers;
 	struct ratelimit_state loopguard_limit;
 	struct lt_stats stats;

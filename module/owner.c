@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owners of UDP flows: which socket opened them. */
+/* Owners of flows: which local socket opened them, and whose it was. */
 
+#include <linux/ktime.h>
+#include <linux/moduleparam.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "ct.h"
 #include "owner.h"
 
 /*
- * A TCP socket says by its state that it opens a connection. A UDP socket does
- * not, and its port may be anybody's a moment later; so what opened a flow is
- * remembered, for flows whose entry could mislead another: those that NAT
- * changes, and those that stay on the host.
+ * Who opened a flow is remembered for those who ask (see origin.c), and for
+ * UDP: a TCP socket says by its state that it opens a connection; a UDP socket
+ * does not, and its port may be anybody's a moment later.
  *
  * An owner is found by what it sends. That is enough: as long as hooks run, the
  * first packet of a flow makes forget what was remembered of another of the same
@@ -18,8 +19,11 @@
  * others came since, means that nothing can be proved about it.
  */
 
-/* The oldest go first. About 130 bytes each. */
-#define LT_OWNERS_MAX	16384
+/* The oldest go first. */
+static unsigned int lt_owners_max __read_mostly = 65536;
+module_param_named(owners, lt_owners_max, uint, 0644);
+MODULE_PARM_DESC(owners,
+		 "How many flows a namespace remembers the owner of (default 65536)");
 
 static const struct rhashtable_params lt_owner_params = {
 	.head_offset = offsetof(struct lt_owner, node),
@@ -62,7 +66,8 @@ int lt_owners_init(struct lt_owners *owners)
 static void lt_owner_del(struct lt_owners *owners, struct lt_owner *owner)
 {
 	rhashtable_remove_fast(&owners->table, &owner->node, lt_owner_params);
-	list_del_init(&owner->list);
+	list_del(&owner->list);
+	set_bit(LT_OWNER_GONE, &owner->flags);
 	WRITE_ONCE(owners->count, owners->count - 1);
 	kfree_rcu(owner, rcu);
 }
@@ -96,32 +101,49 @@ void lt_owners_free(struct lt_owners *owners)
 	rhashtable_destroy(&owners->table);
 }
 
+/* The process that sends; unless it only lends its time to an interrupt. */
+static void lt_owner_note_process(struct lt_owner *owner)
+{
+	if (!in_task() || current->flags & PF_KTHREAD)
+		return;
+
+	owner->pid = task_tgid_nr(current);
+	owner->gid = current_egid();
+	/* May be changed meanwhile, but ends where it always did. */
+	memcpy(owner->comm, current->group_leader->comm, TASK_COMM_LEN);
+	owner->comm[TASK_COMM_LEN - 1] = '\0';
+}
+
 /**
  * lt_owner_note() - remember who opened a flow
  * @owners: of the namespace
  * @ct: its entry
- * @sk: UDP socket that sends its first packet
- * @loopback: both ends are on this host
+ * @sk: full socket that sends its first packet
+ * @flags: bits of LT_OWNER_*
  *
  * Context: RCU read lock; softirq or process context.
  * Return: the owner, valid under the same read lock, or NULL.
  */
 struct lt_owner *lt_owner_note(struct lt_owners *owners,
 			       const struct nf_conn *ct, struct sock *sk,
-			       bool loopback)
+			       unsigned long flags)
 {
 	struct lt_owner *owner;
 
-	owner = kmalloc(sizeof(*owner), GFP_ATOMIC | __GFP_NOWARN);
+	BUILD_BUG_ON(sizeof(*owner) > 192);
+	owner = kzalloc(sizeof(*owner), GFP_ATOMIC | __GFP_NOWARN);
 	if (!owner)
 		return NULL;
 
 	lt_sock_cookie(sk);
 	owner->who = lt_sock_who(sk);
+	owner->cgroup = lt_sock_cgroup(sk);
+	owner->since = ktime_get_boottime_ns();
+	/* Its entry is not in the table yet. */
+	owner->due = jiffies + HZ;
+	owner->flags = flags;
 	lt_owner_key(&owner->key, ct);
-	owner->flags = loopback ? BIT(LT_OWNER_LOOPBACK) : 0;
-	if (!lt_sock_udp_is_alone(sk, &owner->key.flow))
-		owner->flags |= BIT(LT_OWNER_SHARED);
+	lt_owner_note_process(owner);
 
 	spin_lock_bh(&owners->lock);
 	/* Fails as well if another CPU was as fast with the same flow. */
@@ -132,14 +154,34 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 	} else {
 		list_add_tail(&owner->list, &owners->list);
 		WRITE_ONCE(owners->count, owners->count + 1);
-		if (owners->count > LT_OWNERS_MAX)
-			lt_owner_del(owners,
-				     list_first_entry(&owners->list,
-						      struct lt_owner, list));
 	}
 	spin_unlock_bh(&owners->lock);
 
 	return owner;
+}
+
+/**
+ * lt_owners_trim() - forget the oldest if they have become too many
+ * @owners: of the namespace, to which one has come
+ *
+ * Context: any but hard interrupts.
+ * Return: true if one had to go.
+ */
+bool lt_owners_trim(struct lt_owners *owners)
+{
+	bool crowded;
+
+	if (likely(READ_ONCE(owners->count) <= READ_ONCE(lt_owners_max)))
+		return false;
+
+	spin_lock_bh(&owners->lock);
+	crowded = owners->count > READ_ONCE(lt_owners_max);
+	if (crowded)
+		lt_owner_del(owners, list_first_entry(&owners->list,
+						      struct lt_owner, list));
+	spin_unlock_bh(&owners->lock);
+
+	return crowded;
 }
 
 /**
@@ -200,7 +242,7 @@ bool lt_owner_is_alive(struct net *net, const struct lt_owner *owner)
 void lt_owner_drop(struct lt_owners *owners, struct lt_owner *owner)
 {
 	spin_lock_bh(&owners->lock);
-	if (!list_empty(&owner->list))
+	if (!test_bit(LT_OWNER_GONE, &owner->flags))
 		lt_owner_del(owners, owner);
 	spin_unlock_bh(&owners->lock);
 }

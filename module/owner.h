@@ -3,6 +3,7 @@
 #define _LT_OWNER_H
 
 #include <linux/rhashtable.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <net/netfilter/nf_conntrack.h>
 
@@ -30,28 +31,62 @@ enum {
 	LT_OWNER_STALE_TOLD,
 	/* Found dead, likewise. */
 	LT_OWNER_DEAD_TOLD,
+	/* What is on its second pass is counted. */
+	LT_OWNER_COUNTED,
+	/* Forgotten: out of table and list. Set under the lock of them. */
+	LT_OWNER_GONE,
 };
 
 /**
- * struct lt_owner - the UDP socket a flow was opened by
+ * struct lt_pass - what of a flow has been on its second pass, in one direction
+ * @packets: how many
+ * @bytes: of them, from the IP header on
+ */
+struct lt_pass {
+	atomic64_t packets;
+	atomic64_t bytes;
+};
+
+/**
+ * struct lt_owner - the local socket a flow was opened by, and its process
  * @node: in the table of its namespace
  * @list: in the order they came; under the lock of struct lt_owners
- * @rcu: to free it
+ * @rcu: to free it, when it is in @list no more
  * @key: the flow; constant
+ * @due: TCP: when to see whether the flow is over, in jiffies; the sweep's own
  * @who: the socket; constant
+ * @cgroup: id of its cgroup, or 0; constant
+ * @since: when it opened the flow, in nanoseconds since the host's start; constant
  * @flags: LT_OWNER_*; bits are set by anybody, and never cleared
+ * @pid: the process, as the initial PID namespace numbers it; 0 if it isn't known,
+ *	as the packet was sent by nobody's leave, from a timer. Constant, as the
+ *	next two are, which are valid with it.
+ * @gid: its group
+ * @comm: its name
+ * @second: by direction; counted while passmark is not off
+ *
+ * 192 bytes is what an owner may take.
  */
 struct lt_owner {
 	struct rhash_head node;
-	struct list_head list;
-	struct rcu_head rcu;
+	union {
+		struct list_head list;
+		struct rcu_head rcu;
+	};
 	struct lt_owner_key key;
+	u32 due;
 	struct lt_who who;
+	u64 cgroup;
+	u64 since;
 	unsigned long flags;
+	pid_t pid;
+	kgid_t gid;
+	char comm[TASK_COMM_LEN];
+	struct lt_pass second[IP_CT_DIR_MAX];
 };
 
 /**
- * struct lt_owners - the UDP flows that sockets of a namespace have opened
+ * struct lt_owners - the flows that sockets of a namespace have opened
  * @table: by flow; read under RCU
  * @lock: serialises changes. Taken with BHs off.
  * @list: oldest first; under @lock
@@ -72,7 +107,8 @@ void lt_owners_flush(struct lt_owners *owners);
 
 struct lt_owner *lt_owner_note(struct lt_owners *owners,
 			       const struct nf_conn *ct, struct sock *sk,
-			       bool loopback);
+			       unsigned long flags);
+bool lt_owners_trim(struct lt_owners *owners);
 void lt_owner_forget(struct lt_owners *owners, const struct nf_conn *ct);
 struct lt_owner *lt_owner_find(struct lt_owners *owners,
 			       const struct nf_conn *ct);

@@ -2,9 +2,30 @@
 /* Feature passmark: rules can tell the second pass from the first. */
 
 #include <linux/skbuff.h>
+#include <net/netfilter/nf_conntrack.h>
 
 #include "netns.h"
 #include "passmark.h"
+
+/* Per flow, if its opener is known. */
+static void lt_passmark_count(struct lt_net *ln, const struct sk_buff *skb)
+{
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+	struct lt_owner *owner;
+	struct lt_pass *pass;
+
+	if (!ct || nf_ct_is_template(ct))
+		return;
+
+	owner = lt_owner_find(&ln->owners, ct);
+	if (!owner || !test_bit(LT_OWNER_COUNTED, &owner->flags))
+		return;
+
+	pass = &owner->second[CTINFO2DIR(ctinfo)];
+	atomic64_inc(&pass->packets);
+	atomic64_add(skb->len, &pass->bytes);
+}
 
 /**
  * lt_passmark_packet() - mark a packet on its second pass
@@ -19,6 +40,7 @@ void lt_passmark_packet(struct lt_net *ln, struct sk_buff *skb)
 	u32 value = READ_ONCE(ln->passmark.value);
 
 	lt_stats_inc(&ln->stats, PASSMARK_SEEN);
+	lt_passmark_count(ln, skb);
 	if (lt_mode(ln, NF_LOOPTRACK_FEATURE_PASSMARK) !=
 	    NF_LOOPTRACK_MODE_ENFORCE)
 		return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The socket ledger: which local socket owns a connection or a port. */
 
+#include <linux/cgroup.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <net/addrconf.h>
@@ -58,6 +59,61 @@ u64 lt_sock_cookie(struct sock *sk)
 
 	sock_diag_save_cookie(sk, parts);
 	return atomic64_read(&sk->sk_cookie);
+}
+
+/**
+ * lt_sock_cgroup() - the cgroup a socket was made in
+ * @sk: full socket
+ *
+ * Context: any.
+ * Return: its id, or 0.
+ */
+u64 lt_sock_cgroup(struct sock *sk)
+{
+#ifdef CONFIG_SOCK_CGROUP_DATA
+	const struct cgroup *cgroup = sock_cgroup_ptr(&sk->sk_cgrp_data);
+
+	return cgroup ? cgroup_id(cgroup) : 0;
+#else
+	return 0;
+#endif
+}
+
+/**
+ * lt_sock_sent() - what a TCP socket sends, or used to
+ * @t: where to
+ * @sk: full socket. Its port may have been given back: inet_num may be 0,
+ *	inet_sport is not.
+ *
+ * Context: any.
+ * Return: false if it isn't connected and hasn't been.
+ */
+bool lt_sock_sent(struct nf_conntrack_tuple *t, const struct sock *sk)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+
+	if (!inet->inet_sport || !sk->sk_dport)
+		return false;
+
+	*t = (struct nf_conntrack_tuple) {
+		.src.u.tcp.port = inet->inet_sport,
+		.dst.u.tcp.port = sk->sk_dport,
+		.dst.protonum = IPPROTO_TCP,
+		.dst.dir = IP_CT_DIR_ORIGINAL,
+	};
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 && !ipv6_addr_v4mapped(&sk->sk_v6_daddr)) {
+		t->src.l3num = NFPROTO_IPV6;
+		t->src.u3.in6 = sk->sk_v6_rcv_saddr;
+		t->dst.u3.in6 = sk->sk_v6_daddr;
+		return true;
+	}
+#endif
+	t->src.l3num = NFPROTO_IPV4;
+	t->src.u3.ip = sk->sk_rcv_saddr;
+	t->dst.u3.ip = sk->sk_daddr;
+	return true;
 }
 
 /**

@@ -40,6 +40,8 @@ static inline bool lt_sock_is_live(const struct sock *sk)
 
 struct lt_who lt_sock_who(const struct sock *sk);
 u64 lt_sock_cookie(struct sock *sk);
+u64 lt_sock_cgroup(struct sock *sk);
+bool lt_sock_sent(struct nf_conntrack_tuple *t, const struct sock *sk);
 bool lt_sock_is_local(struct net *net, const struct nf_conntrack_tuple *t);
 
 struct sock *lt_sock_find(struct net *net, const struct nf_conntrack_tuple *t,

@@ -9,8 +9,8 @@
 
 #include "ct.h"
 #include "event.h"
-#include "linger.h"
 #include "netns.h"
+#include "origin.h"
 #include "owner.h"
 #include "sock.h"
 #include "stale.h"
@@ -237,21 +237,6 @@ void lt_stale_check_zoned_syn(struct lt_net *ln, const struct sk_buff *skb,
 	nf_ct_put(ct);
 }
 
-/* The UDP socket that a packet comes from, if it is sent in its own name. */
-static struct sock *lt_stale_udp_sender(const struct nf_conn *ct,
-					const struct nf_hook_state *state)
-{
-	struct sock *sk = state->sk;
-
-	if (!sk || !sk_fullsock(sk) || sk->sk_protocol != IPPROTO_UDP ||
-	    sk->sk_type != SOCK_DGRAM ||
-	    inet_sk(sk)->inet_sport !=
-	    lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u.udp.port)
-		return NULL;
-
-	return sk;
-}
-
 /* A socket sends on a flow that another one opened. Return: true if that is
  * gone, was the only one that could send on it when it was new, and nobody has
  * joined it in its lifetime.
@@ -308,7 +293,7 @@ unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 				struct nf_conn *ct,
 				const struct nf_hook_state *state)
 {
-	struct sock *sk = lt_stale_udp_sender(ct, state);
+	struct sock *sk = lt_origin_socket(ct, state);
 	struct lt_owner *owner;
 
 	if (!sk)
@@ -320,51 +305,4 @@ unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	return lt_stale_evict_udp(ln, skb, ct, state, owner);
-}
-
-static bool lt_stale_wants_owner(const struct lt_net *ln, bool nat,
-				 bool loopback)
-{
-	return (nat && (lt_mode(ln, NF_LOOPTRACK_FEATURE_STALE) ||
-			lt_mode(ln, NF_LOOPTRACK_FEATURE_PORTS))) ||
-	       (loopback && lt_mode(ln, NF_LOOPTRACK_FEATURE_LINGER));
-}
-
-/**
- * lt_stale_note_owner() - remember the socket that opens a UDP flow
- * @ln: the module's part of the network namespace
- * @ct: the flow's entry, unconfirmed, after NAT
- * @state: of the hook, POST_ROUTING, that its first packet is in
- *
- * Context: softirq, or process context with a hook's RCU read lock.
- */
-void lt_stale_note_owner(struct lt_net *ln, const struct nf_conn *ct,
-			 const struct nf_hook_state *state)
-{
-	bool nat = READ_ONCE(ct->status) & IPS_NAT_MASK;
-	bool loopback = state->out->flags & IFF_LOOPBACK;
-	struct lt_owner *owner;
-	struct sock *sk;
-
-	/* Who owned a flow of the same addresses and ports doesn't own this. */
-	lt_owner_forget(&ln->owners, ct);
-
-	if (!lt_stale_wants_owner(ln, nat, loopback))
-		return;
-
-	sk = lt_stale_udp_sender(ct, state);
-	if (!sk || !lt_sock_is_local(ln->net,
-				     lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)))
-		return;
-
-	owner = lt_owner_note(&ln->owners, ct, sk, loopback);
-	if (!owner)
-		return;
-
-	if (nat) {
-		lt_netns_want(ln, LT_HOOK_UDP);
-		if (test_bit(LT_OWNER_SHARED, &owner->flags))
-			lt_stats_inc(&ln->stats, STALE_SHARED);
-	}
-	lt_linger_watch(ln);
 }
