@@ -20,6 +20,7 @@ static const struct {
 } attr_checks[] = {
 	[ATTR_FLAG]	= { MNL_TYPE_FLAG, 0 },
 	[ATTR_STRING]	= { MNL_TYPE_NUL_STRING, 0 },
+	[ATTR_NAME]	= { MNL_TYPE_NUL_STRING, 0 },
 	[ATTR_U16]	= { MNL_TYPE_U16, sizeof(uint16_t) },
 	[ATTR_BE16]	= { MNL_TYPE_U16, sizeof(uint16_t) },
 	[ATTR_U32]	= { MNL_TYPE_U32, sizeof(uint32_t) },
@@ -131,6 +132,20 @@ static json_t *json_address(int family, const void *data)
 	return json_string(inet_ntop(family, data, buf, sizeof(buf)));
 }
 
+/* What is not printable ASCII is shown as "?": it might not even be UTF-8, and
+ * must not reach a terminal.
+ */
+static json_t *json_name(const char *name)
+{
+	char text[64];
+	size_t i;
+
+	for (i = 0; name[i] && i < sizeof(text) - 1; i++)
+		text[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
+	text[i] = '\0';
+	return json_string(text);
+}
+
 static json_t *decode_nest(const struct attr_set *set, const struct nlattr *attr)
 {
 	return attr_decode(set, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
@@ -165,6 +180,8 @@ static json_t *decode_value(const struct attr_desc *desc, const struct nlattr *a
 		if (!value)		/* not UTF-8, most likely */
 			errno = EBADMSG;
 		return value;
+	case ATTR_NAME:
+		return json_name(data);
 	case ATTR_U16:
 		return json_integer(mnl_attr_get_u16(attr));
 	case ATTR_BE16:

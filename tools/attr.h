@@ -17,6 +17,7 @@ enum attr_type {
 	ATTR_IGNORE,	/* padding, and whatever this tool does not know */
 	ATTR_FLAG,	/* true; false if absent */
 	ATTR_STRING,
+	ATTR_NAME,	/* a string that anybody chose, as a process its name */
 	ATTR_U16,
 	ATTR_BE16,
 	ATTR_U32,
@@ -77,7 +78,7 @@ struct attr_set {
 extern const struct attr_words attr_features, attr_modes;
 extern const struct attr_set attr_ctrl, attr_extack;
 extern const struct attr_set attr_module, attr_config, attr_stats, attr_event,
-	attr_trace;
+	attr_trace, attr_flow;
 
 /* Number of the word, or -1 */
 int attr_word(const struct attr_words *words, const char *word);

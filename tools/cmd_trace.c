@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* looptrack trace: the packets of one flow, hook by hook */
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <getopt.h>
-#include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <linux/nf_looptrack.h>
 
+#include "endpoint.h"
 #include "stream.h"
 
 /* Columns of a line: of the time, of hook and stage, of both ends. */
@@ -18,93 +14,9 @@
 #define HOOK_WIDTH	12
 #define STAGE_WIDTH	10
 
-/**
- * struct end - one end of the flow
- * @family: of its address, or AF_UNSPEC if it may be any
- * @addr: address
- * @port: port, or 0 if it may be any
- */
-struct end {
-	int family;
-	struct in6_addr addr;
-	uint16_t port;
-};
-
 static bool all_stages;
 /* The packet and hook of the last line, and what it said of it. */
 static json_t *last;
-
-static enum exit_code bad_end(const char *word)
-{
-	return fail(EXIT_USAGE,
-		    "trace: \"%s\" is not ADDRESS, ADDRESS:PORT, [ADDRESS6]:PORT, *:PORT or *",
-		    word);
-}
-
-static bool parse_port(const char *word, uint16_t *port)
-{
-	char *stop;
-	unsigned long value = strtoul(word, &stop, 10);
-
-	*port = value;
-	return isdigit((unsigned char)*word) && !*stop && value && value <= UINT16_MAX;
-}
-
-/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80", "*", "*:80" */
-static enum exit_code parse_end(const char *word, struct end *end)
-{
-	char text[INET6_ADDRSTRLEN + 8];
-	char *address = text, *port = NULL, *close;
-
-	if (snprintf(text, sizeof(text), "%s", word) >= (int)sizeof(text))
-		return bad_end(word);
-	if (*text == '[') {
-		address = text + 1;
-		close = strchr(text, ']');
-		if (!close || (close[1] && close[1] != ':'))
-			return bad_end(word);
-		*close = '\0';
-		port = close[1] ? close + 2 : NULL;
-	} else if (strchr(text, ':') == strrchr(text, ':') && strchr(text, ':')) {
-		port = strchr(text, ':');
-		*port++ = '\0';
-	}
-
-	if (inet_pton(AF_INET, address, &end->addr) == 1 && *text != '[')
-		end->family = AF_INET;
-	else if (inet_pton(AF_INET6, address, &end->addr) == 1)
-		end->family = AF_INET6;
-	else if (*text == '[' || strcmp(address, "*"))
-		return bad_end(word);
-	if (port && !parse_port(port, &end->port))
-		return bad_end(word);
-	return EXIT_OK;
-}
-
-static enum exit_code parse_protocol(const char *word, uint8_t *protocol)
-{
-	const struct protoent *entry = getprotobyname(word);
-	unsigned long number;
-	char *stop;
-
-	number = entry ? (unsigned long)entry->p_proto : strtoul(word, &stop, 10);
-	if (!entry && (!isdigit((unsigned char)*word) || *stop || number > UINT8_MAX))
-		return fail(EXIT_USAGE, "trace: \"%s\" is no IP protocol, as tcp, udp or 47",
-			    word);
-	*protocol = number;
-	return EXIT_OK;
-}
-
-static void put_end(struct nlmsghdr *nlh, const struct end *end, int type4, int type6,
-		    int port_type)
-{
-	if (end->family == AF_INET)
-		mnl_attr_put(nlh, type4, sizeof(struct in_addr), &end->addr);
-	if (end->family == AF_INET6)
-		mnl_attr_put(nlh, type6, sizeof(end->addr), &end->addr);
-	if (end->port)
-		mnl_attr_put_u16(nlh, port_type, htons(end->port));
-}
 
 static const char *text(json_t *object, const char *key)
 {
@@ -198,18 +110,12 @@ static enum exit_code message(struct stream *stream, const struct nlmsghdr *nlh)
 	return code;
 }
 
-static enum exit_code start(struct stream *stream, uint8_t protocol, const struct end *ends)
+static enum exit_code start(struct stream *stream, uint8_t protocol, const struct endpoint *ends)
 {
 	struct nlmsghdr *nlh = nl_request(&stream->nl, NF_LOOPTRACK_CMD_TRACE_START);
-	struct nlattr *nest;
 
 	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_TRACE_PROTOCOL, protocol);
-	nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_TRACE_FLOW);
-	put_end(nlh, &ends[0], NF_LOOPTRACK_A_TUPLE_SRC4, NF_LOOPTRACK_A_TUPLE_SRC6,
-		NF_LOOPTRACK_A_TUPLE_SPORT);
-	put_end(nlh, &ends[1], NF_LOOPTRACK_A_TUPLE_DST4, NF_LOOPTRACK_A_TUPLE_DST6,
-		NF_LOOPTRACK_A_TUPLE_DPORT);
-	mnl_attr_nest_end(nlh, nest);
+	endpoint_put(nlh, NF_LOOPTRACK_A_TRACE_FLOW, ends);
 	return nl_talk(&stream->nl, &attr_trace, NULL);
 }
 
@@ -221,7 +127,7 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 		{ }
 	};
 	struct stream stream = { .message = message, .left = -1UL };
-	struct end ends[2] = {};
+	struct endpoint ends[2] = {};
 	enum exit_code code = EXIT_OK;
 	uint8_t protocol = 0;
 	int c;
@@ -240,9 +146,9 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 	if (argc - optind < 3)
 		return fail(EXIT_USAGE,
 			    "trace: say PROTOCOL SOURCE DESTINATION, as in tcp \"*\" 192.0.2.1:80");
-	code = parse_protocol(argv[optind], &protocol);
+	code = endpoint_parse_protocol(&protocol, "trace", argv[optind]);
 	for (int i = 0; i < 2 && !code; i++)
-		code = parse_end(argv[optind + 1 + i], &ends[i]);
+		code = endpoint_parse(&ends[i], "trace", argv[optind + 1 + i]);
 	if (!code)
 		code = no_arguments(argc, argv, optind + 3);
 	if (code)

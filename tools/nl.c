@@ -132,56 +132,102 @@ static enum exit_code acknowledged(const struct nl *nl, const struct attr_set *s
 	return code;
 }
 
-enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answer)
+/* The end of a list: an error, if there was one. */
+static enum exit_code listed(const struct nl *nl, const struct attr_set *set,
+			     const struct nlmsghdr *nlh)
+{
+	const int *error = mnl_nlmsg_get_payload(nlh);
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*error)) {
+		errno = EBADMSG;
+		return nl_undecodable();
+	}
+	return *error ? refusal(nl, set, -*error, NULL) : EXIT_OK;
+}
+
+/* One message. @done: it is the last. */
+static enum exit_code take_message(struct nl *nl, const struct nlmsghdr *nlh,
+				   const struct attr_set *set, nl_take *take, void *arg,
+				   bool *done)
 {
 	const struct nlmsghdr *request = (const void *)nl->request;
-	unsigned int portid = mnl_socket_get_portid(nl->sock);
-	json_t *object = NULL;
-	enum exit_code code;
+	json_t *object;
+
+	if (nlh->nlmsg_seq != request->nlmsg_seq ||
+	    nlh->nlmsg_pid != mnl_socket_get_portid(nl->sock))
+		return EXIT_OK;
+	*done = nlh->nlmsg_type == NLMSG_ERROR || nlh->nlmsg_type == NLMSG_DONE;
+	if (nlh->nlmsg_type == NLMSG_ERROR)
+		return acknowledged(nl, set, nlh);
+	if (nlh->nlmsg_type == NLMSG_DONE)
+		return listed(nl, set, nlh);
+	if (nlh->nlmsg_type != request->nlmsg_type || mnl_nlmsg_get_payload_len(nlh) < GENL_HDRLEN)
+		return EXIT_OK;
+	object = nl_decode(nlh, set);
+	return object ? take(object, arg) : nl_undecodable();
+}
+
+/* Send the request and hand what comes to @take, until the end. */
+static enum exit_code nl_exchange(struct nl *nl, const struct attr_set *set, nl_take *take,
+				  void *arg)
+{
+	const struct nlmsghdr *request = (const void *)nl->request;
+	enum exit_code code = EXIT_OK;
+	bool done = false;
 
 	if (mnl_socket_sendto(nl->sock, request, request->nlmsg_len) < 0)
 		return fail(EXIT_SYSTEM, "cannot send to the kernel: %s", strerror(errno));
 
-	for (;;) {
+	while (!code && !done) {
 		ssize_t received = mnl_socket_recvfrom(nl->sock, nl->answer, sizeof(nl->answer));
 		const struct nlmsghdr *nlh = (const void *)nl->answer;
 		int len = received;
 
 		if (received < 0 && errno == EINTR)
 			continue;
-		if (received < 0) {
-			code = fail(EXIT_SYSTEM, "cannot receive from the kernel: %s",
+		if (received < 0)
+			return fail(EXIT_SYSTEM, "cannot receive from the kernel: %s",
 				    strerror(errno));
-			goto drop;
-		}
-		for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
-			if (nlh->nlmsg_seq != request->nlmsg_seq || nlh->nlmsg_pid != portid)
-				continue;
-			if (nlh->nlmsg_type == NLMSG_ERROR) {
-				code = acknowledged(nl, set, nlh);
-				goto end;
-			}
-			if (nlh->nlmsg_type != request->nlmsg_type ||
-			    mnl_nlmsg_get_payload_len(nlh) < GENL_HDRLEN)
-				continue;
-			json_decref(object);
-			object = nl_decode(nlh, set);
-			if (!object)
-				return nl_undecodable();
-		}
+		for (; !code && !done && mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len))
+			code = take_message(nl, nlh, set, take, arg, &done);
 	}
-end:
+	return code;
+}
+
+/* There is one answer; of several, the last. */
+static enum exit_code keep(json_t *object, void *arg)
+{
+	json_t **answer = arg;
+
+	json_decref(*answer);
+	*answer = object;
+	return EXIT_OK;
+}
+
+enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answer)
+{
+	json_t *object = NULL;
+	enum exit_code code;
+
+	code = nl_exchange(nl, set, keep, &object);
 	if (!code && answer && !object) {
 		errno = EBADMSG;
 		return nl_undecodable();
 	}
-	if (!code && answer) {
+	if (!code && answer)
 		*answer = object;
-		return EXIT_OK;
-	}
-drop:
-	json_decref(object);
+	else
+		json_decref(object);
 	return code;
+}
+
+enum exit_code nl_list(struct nl *nl, uint8_t cmd, const struct attr_set *set, nl_take *take,
+		       void *arg)
+{
+	struct nlmsghdr *nlh = nl_request(nl, cmd);
+
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	return nl_exchange(nl, set, take, arg);
 }
 
 enum exit_code nl_get(struct nl *nl, uint8_t cmd, const struct attr_set *set, json_t **answer)

@@ -54,7 +54,14 @@ struct nlmsghdr *nl_request(struct nl *nl, uint8_t cmd);
  */
 enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answer);
 
-/* A request without attributes: all of the above. */
+/* Take an object of a list, and the reference on it. Other codes than EXIT_OK end it. */
+typedef enum exit_code nl_take(json_t *object, void *arg);
+
+/* A request without attributes, for a list of whatever length. */
+enum exit_code nl_list(struct nl *nl, uint8_t cmd, const struct attr_set *set, nl_take *take,
+		       void *arg);
+
+/* A request without attributes: nl_request() and nl_talk(). */
 enum exit_code nl_get(struct nl *nl, uint8_t cmd, const struct attr_set *set, json_t **answer);
 
 /* Receive many messages, and word of the family's end, from now on. */

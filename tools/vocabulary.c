@@ -216,6 +216,18 @@ static const struct attr_desc stats_desc[] = {
 		.name = "express_spared", .type = ATTR_U64, .doc =
 		"Of these, packets that skipped the rules.",
 	},
+	[NF_LOOPTRACK_A_STATS_ORIGIN_SEEN] = {
+		.name = "origin_seen", .type = ATTR_U64, .doc =
+		"New flows that a local socket opened.",
+	},
+	[NF_LOOPTRACK_A_STATS_ORIGIN_NOTED] = {
+		.name = "origin_noted", .type = ATTR_U64, .doc =
+		"Of these, flows whose owner was remembered.",
+	},
+	[NF_LOOPTRACK_A_STATS_ORIGIN_DROPPED] = {
+		.name = "origin_dropped", .type = ATTR_U64, .doc =
+		"Owners that were forgotten before their flows ended, as the module parameter owners allows for no more.",
+	},
 };
 
 const struct attr_set attr_stats = { stats_desc, ARRAY_SIZE(stats_desc), "counter" };
@@ -236,6 +248,11 @@ static const struct attr_set tuple_set = { tuple_desc, ARRAY_SIZE(tuple_desc), N
 static const struct attr_desc owner_desc[] = {
 	[NF_LOOPTRACK_A_OWNER_COOKIE] = { .name = "cookie", .type = ATTR_U64 },
 	[NF_LOOPTRACK_A_OWNER_UID] = { .name = "uid", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_OWNER_GID] = { .name = "gid", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_OWNER_PID] = { .name = "pid", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_OWNER_COMM] = { .name = "comm", .type = ATTR_NAME },
+	[NF_LOOPTRACK_A_OWNER_CGROUP] = { .name = "cgroup", .type = ATTR_U64 },
+	[NF_LOOPTRACK_A_OWNER_SINCE] = { .name = "since", .type = ATTR_TIME },
 };
 
 static const struct attr_set owner_set = { owner_desc, ARRAY_SIZE(owner_desc), NULL };
@@ -320,6 +337,86 @@ static const struct attr_desc trace_desc[] = {
 
 const struct attr_set attr_trace = { trace_desc, ARRAY_SIZE(trace_desc), NULL };
 
+static const char *const tcp_words[] = {
+	[NF_LOOPTRACK_TCP_NONE] = "none",
+	[NF_LOOPTRACK_TCP_SYN_SENT] = "syn-sent",
+	[NF_LOOPTRACK_TCP_SYN_RECV] = "syn-recv",
+	[NF_LOOPTRACK_TCP_ESTABLISHED] = "established",
+	[NF_LOOPTRACK_TCP_FIN_WAIT] = "fin-wait",
+	[NF_LOOPTRACK_TCP_CLOSE_WAIT] = "close-wait",
+	[NF_LOOPTRACK_TCP_LAST_ACK] = "last-ack",
+	[NF_LOOPTRACK_TCP_TIME_WAIT] = "time-wait",
+	[NF_LOOPTRACK_TCP_CLOSE] = "close",
+	[NF_LOOPTRACK_TCP_SYN_SENT2] = "syn-sent2",
+};
+
+static const struct attr_words tcp_states = { "state", tcp_words, ARRAY_SIZE(tcp_words) };
+
+static const char *const socket_words[] = {
+	[NF_LOOPTRACK_SOCKET_NONE] = "none",
+	[NF_LOOPTRACK_SOCKET_ESTABLISHED] = "established",
+	[NF_LOOPTRACK_SOCKET_SYN_SENT] = "syn-sent",
+	[NF_LOOPTRACK_SOCKET_SYN_RECV] = "syn-recv",
+	[NF_LOOPTRACK_SOCKET_FIN_WAIT1] = "fin-wait1",
+	[NF_LOOPTRACK_SOCKET_FIN_WAIT2] = "fin-wait2",
+	[NF_LOOPTRACK_SOCKET_TIME_WAIT] = "time-wait",
+	[NF_LOOPTRACK_SOCKET_CLOSE] = "close",
+	[NF_LOOPTRACK_SOCKET_CLOSE_WAIT] = "close-wait",
+	[NF_LOOPTRACK_SOCKET_LAST_ACK] = "last-ack",
+	[NF_LOOPTRACK_SOCKET_LISTEN] = "listen",
+	[NF_LOOPTRACK_SOCKET_CLOSING] = "closing",
+	[NF_LOOPTRACK_SOCKET_NEW_SYN_RECV] = "new-syn-recv",
+};
+
+static const struct attr_words sockets = { "state", socket_words, ARRAY_SIZE(socket_words) };
+
+static const struct attr_desc socket_desc[] = {
+	[NF_LOOPTRACK_A_SOCKET_STATE] = {
+		.name = "state", .type = ATTR_ENUM, .words = &sockets,
+	},
+	[NF_LOOPTRACK_A_SOCKET_COOKIE] = { .name = "cookie", .type = ATTR_U64 },
+	[NF_LOOPTRACK_A_SOCKET_UID] = { .name = "uid", .type = ATTR_U32 },
+};
+
+static const struct attr_set socket_set = { socket_desc, ARRAY_SIZE(socket_desc), NULL };
+
+#define SOCKET(_name) { .name = (_name), .type = ATTR_NEST, .nest = &socket_set }
+
+static const struct attr_desc pass_desc[] = {
+	[NF_LOOPTRACK_A_PASS_PACKETS] = { .name = "packets", .type = ATTR_U64 },
+	[NF_LOOPTRACK_A_PASS_BYTES] = { .name = "bytes", .type = ATTR_U64 },
+};
+
+static const struct attr_set pass_set = { pass_desc, ARRAY_SIZE(pass_desc), NULL };
+
+#define PASS(_name) { .name = (_name), .type = ATTR_NEST, .nest = &pass_set }
+
+static const struct attr_desc flow_desc[] = {
+	[NF_LOOPTRACK_A_FLOW_PROTOCOL] = { .name = "protocol", .type = ATTR_PROTOCOL },
+	[NF_LOOPTRACK_A_FLOW_ZONE] = { .name = "zone", .type = ATTR_U16 },
+	[NF_LOOPTRACK_A_FLOW_TUPLE] = TUPLE("tuple"),
+	[NF_LOOPTRACK_A_FLOW_ORIGINAL] = TUPLE("original"),
+	[NF_LOOPTRACK_A_FLOW_REPLY] = TUPLE("reply"),
+	[NF_LOOPTRACK_A_FLOW_STATUS] = { .name = "status", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_FLOW_TCP_STATE] = {
+		.name = "tcp_state", .type = ATTR_ENUM, .words = &tcp_states,
+	},
+	[NF_LOOPTRACK_A_FLOW_TIMEOUT] = { .name = "timeout", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_FLOW_MARK] = { .name = "mark", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_FLOW_FIRST_ORIGINAL] = PASS("first_original"),
+	[NF_LOOPTRACK_A_FLOW_FIRST_REPLY] = PASS("first_reply"),
+	[NF_LOOPTRACK_A_FLOW_SECOND_ORIGINAL] = PASS("second_original"),
+	[NF_LOOPTRACK_A_FLOW_SECOND_REPLY] = PASS("second_reply"),
+	[NF_LOOPTRACK_A_FLOW_IS_LOOPBACK] = { .name = "is_loopback", .type = ATTR_FLAG },
+	[NF_LOOPTRACK_A_FLOW_IS_REWRITTEN] = { .name = "is_rewritten", .type = ATTR_FLAG },
+	[NF_LOOPTRACK_A_FLOW_IS_STALE] = { .name = "is_stale", .type = ATTR_FLAG },
+	[NF_LOOPTRACK_A_FLOW_CLIENT] = SOCKET("client"),
+	[NF_LOOPTRACK_A_FLOW_SERVER] = SOCKET("server"),
+	[NF_LOOPTRACK_A_FLOW_OWNER] = OWNER("owner"),
+};
+
+const struct attr_set attr_flow = { flow_desc, ARRAY_SIZE(flow_desc), NULL };
+
 /* Generic netlink's own: what it tells about a family, and why it refused. */
 
 static const struct attr_desc group_desc[] = {
@@ -362,3 +459,8 @@ COMPLETE(tuple_desc, NF_LOOPTRACK_A_TUPLE_MAX);
 COMPLETE(owner_desc, NF_LOOPTRACK_A_OWNER_MAX);
 COMPLETE(trace_desc, NF_LOOPTRACK_A_TRACE_MAX);
 COMPLETE(event_desc, NF_LOOPTRACK_A_EVENT_MAX);
+COMPLETE(tcp_words, NF_LOOPTRACK_TCP_MAX);
+COMPLETE(socket_words, NF_LOOPTRACK_SOCKET_MAX);
+COMPLETE(socket_desc, NF_LOOPTRACK_A_SOCKET_MAX);
+COMPLETE(pass_desc, NF_LOOPTRACK_A_PASS_MAX);
+COMPLETE(flow_desc, NF_LOOPTRACK_A_FLOW_MAX);

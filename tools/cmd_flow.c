@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/* looptrack flow: conntrack's entries, and what the socket tables say of them */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/nf_looptrack.h>
+
+#include "filter.h"
+#include "flow.h"
+#include "out.h"
+#include "stream.h"
+
+/**
+ * struct listing - a list of flows, as it is written
+ * @filter: which are wanted
+ * @count: how many were
+ * @rows: how many are shown at most
+ */
+struct listing {
+	struct filter *filter;
+	unsigned long count;
+	unsigned long rows;
+};
+
+static enum exit_code take(json_t *flow, void *arg)
+{
+	struct listing *listing = arg;
+	bool wanted = stream_wants(json_object_get(flow, "original")) &&
+		      filter_wants(listing->filter, flow);
+
+	if (!wanted || listing->count++ >= listing->rows) {
+		json_decref(flow);
+		return EXIT_OK;
+	}
+	if (opt.json) {
+		fputs(listing->count > 1 ? ",\n" : "", stdout);
+		json_dumpf(flow, stdout, opt.pretty ? JSON_INDENT(4) : JSON_COMPACT);
+	} else {
+		flow_show(flow);
+	}
+	json_decref(flow);
+	/* Nobody is interested in the rest. */
+	return ferror(stdout) ? EXIT_SYSTEM : EXIT_OK;
+}
+
+static enum exit_code list(struct listing *listing)
+{
+	enum exit_code code;
+	struct nl nl;
+
+	code = nl_open(&nl);
+	if (!code)
+		code = nl_list(&nl, NF_LOOPTRACK_CMD_FLOW_GET, &attr_flow, take, listing);
+	nl_close(&nl);
+	return code;
+}
+
+static enum exit_code list_once(struct listing *listing)
+{
+	enum exit_code code;
+
+	listing->rows = -1UL;
+	if (opt.json)
+		putchar('[');
+	code = list(listing);
+	if (opt.json)
+		puts("]");
+	return code;
+}
+
+static void stop(int signal)
+{
+	(void)signal;
+	_exit(EXIT_OK);
+}
+
+static enum exit_code watch(struct listing *listing, unsigned int seconds)
+{
+	enum exit_code code = EXIT_OK;
+	struct winsize size;
+
+	if (opt.json)
+		return fail(EXIT_USAGE, "flow: watch is for terminals; list writes JSON");
+	signal(SIGINT, stop);
+	signal(SIGTERM, stop);
+	while (!code && out_flush()) {
+		listing->count = 0;
+		listing->rows = -1UL;
+		if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_row > 2)
+			listing->rows = size.ws_row - 2;
+		fputs("\033[H\033[J", stdout);
+		code = list(listing);
+		printf("%lu flows, every %u s", listing->count, seconds);
+		if (out_flush() && !code)
+			sleep(seconds);
+	}
+	return code;
+}
+
+static enum exit_code get(int argc, char **argv)
+{
+	struct endpoint ends[2] = {};
+	enum exit_code code;
+	uint16_t zone = 0;
+	uint8_t protocol;
+	json_t *flow;
+	struct nl nl;
+	int c;
+
+	optind = 0;
+	while ((c = getopt(argc, argv, "+:w:")) != -1) {
+		if (c != 'w')
+			return bad_option(c, argv);
+		code = flow_parse_zone(&zone, "flow", optarg);
+		if (code)
+			return code;
+	}
+	if (argc - optind < 3)
+		return fail(EXIT_USAGE,
+			    "flow: say get PROTOCOL SOURCE DESTINATION, as in tcp 10.0.0.5:40000 192.0.2.1:80");
+	code = endpoint_parse_protocol(&protocol, "flow", argv[optind]);
+	if (!code)
+		code = endpoint_parse_flow(ends, "flow", protocol, argv + optind + 1);
+	if (!code)
+		code = no_arguments(argc, argv, optind + 3);
+	if (code)
+		return code;
+
+	code = nl_open(&nl);
+	if (!code)
+		code = flow_get(&nl, protocol, ends, zone, &flow);
+	nl_close(&nl);
+	if (code)
+		return code;
+	if (opt.json)
+		return out_json(flow);
+	flow_show(flow);
+	json_decref(flow);
+	return EXIT_OK;
+}
+
+static enum exit_code list_or_watch(int argc, char **argv, bool watched)
+{
+	struct listing listing = {};
+	enum exit_code code = EXIT_OK;
+	unsigned long seconds = 2;
+	char options[32], *end;
+	int c;
+
+	snprintf(options, sizeof(options), "+:%s%s", watched ? "i:" : "", filter_short_options);
+	optind = 0;
+	while (!code && (c = getopt_long(argc, argv, options, filter_options(), NULL)) != -1) {
+		if (c == '?' || c == ':') {
+			code = bad_option(c, argv);
+		} else if (c == 'i') {
+			seconds = strtoul(optarg, &end, 10);
+			if (*end || !seconds || seconds > 3600)
+				code = fail(EXIT_USAGE,
+					    "flow: interval \"%s\" is not a number from 1 to 3600",
+					    optarg);
+		} else {
+			code = filter_note(&listing.filter, "flow", c, optarg);
+		}
+	}
+	if (!code)
+		code = no_arguments(argc, argv, optind);
+	if (!code)
+		code = watched ? watch(&listing, seconds) : list_once(&listing);
+	filter_free(listing.filter);
+	return code;
+}
+
+static enum exit_code cmd_flow_run(int argc, char **argv)
+{
+	const char *verb = argc > 1 ? argv[1] : "list";
+
+	if (argc > 1) {
+		argc--;
+		argv++;
+	}
+	if (!strcmp(verb, "list"))
+		return list_or_watch(argc, argv, false);
+	if (!strcmp(verb, "watch"))
+		return list_or_watch(argc, argv, true);
+	if (!strcmp(verb, "get"))
+		return get(argc, argv);
+	return fail(EXIT_USAGE, "flow: verb \"%s\" is none of: list get watch", verb);
+}
+
+const struct command cmd_flow = {
+	.name = "flow",
+	.args = "list | get | watch ...",
+	.help = "flows: both passes, NAT, sockets and who opened them",
+	.run = cmd_flow_run,
+};

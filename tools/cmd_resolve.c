@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/* looptrack resolve: from what a proxy sees to whom it comes from */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/nf_looptrack.h>
+
+#include "flow.h"
+#include "out.h"
+#include "stream.h"
+
+/* What of a flow is an answer. */
+static json_t *origin(json_t *flow)
+{
+	static const char *const keys[] = { "protocol", "zone", "original", "owner" };
+	json_t *answer = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		json_t *value = json_object_get(flow, keys[i]);
+
+		if (value)
+			json_object_set(answer, keys[i], value);
+	}
+	json_decref(flow);
+	return answer;
+}
+
+static void show(json_t *answer)
+{
+	json_t *original = json_object_get(answer, "original");
+	json_t *owner = json_object_get(answer, "owner");
+
+	printf("%s", json_string_value(json_object_get(answer, "protocol")) ?: "-");
+	stream_end(original, "src", "sport");
+	printf(" ->");
+	stream_end(original, "dst", "dport");
+	if (owner)
+		flow_show_owner(owner);
+	putchar('\n');
+}
+
+/* PROTOCOL LOCAL PEER */
+static enum exit_code resolve(struct nl *nl, char *const words[3], uint16_t zone)
+{
+	struct endpoint ends[2] = {};
+	enum exit_code code;
+	uint8_t protocol;
+	json_t *flow;
+
+	code = endpoint_parse_protocol(&protocol, "resolve", words[0]);
+	if (!code)
+		code = endpoint_parse_flow(ends, "resolve", protocol, words + 1);
+	if (!code)
+		code = flow_get(nl, protocol, ends, zone, &flow);
+	if (code)
+		return code;
+
+	flow = origin(flow);
+	if (opt.json)
+		return out_json(flow);
+	show(flow);
+	json_decref(flow);
+	return EXIT_OK;
+}
+
+/* One each line. What can't be answered is complained about, and the rest goes on.
+ * Return: the code of the last complaint.
+ */
+static enum exit_code resolve_lines(struct nl *nl, uint16_t zone)
+{
+	enum exit_code code = EXIT_OK, last = EXIT_OK;
+	char *line = NULL, *words[4];
+	unsigned int number = 0;
+	size_t size = 0;
+
+	while (getline(&line, &size, stdin) >= 0 && out_flush()) {
+		char *rest = line;
+		size_t count = 0;
+
+		number++;
+		while (count < ARRAY_SIZE(words) &&
+		       (words[count] = strtok_r(count ? NULL : line, " \t\n", &rest)))
+			count++;
+		if (!count || *words[0] == '#')
+			continue;
+		if (count == 3)
+			code = resolve(nl, words, zone);
+		else
+			code = fail(EXIT_USAGE, "line %u is not PROTOCOL LOCAL PEER", number);
+		if (code)
+			last = code;
+	}
+	free(line);
+	return last;
+}
+
+static enum exit_code cmd_resolve_run(int argc, char **argv)
+{
+	enum exit_code code;
+	uint16_t zone = 0;
+	struct nl nl;
+	int c;
+
+	optind = 0;
+	while ((c = getopt(argc, argv, "+:w:")) != -1) {
+		if (c != 'w')
+			return bad_option(c, argv);
+		code = flow_parse_zone(&zone, "resolve", optarg);
+		if (code)
+			return code;
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc != 3 && !(argc == 1 && !strcmp(argv[0], "-")))
+		return fail(EXIT_USAGE,
+			    "resolve: say PROTOCOL LOCAL PEER, as a proxy sees them, or - to read lines of these");
+
+	code = nl_open(&nl);
+	if (!code)
+		code = argc == 3 ? resolve(&nl, argv, zone) : resolve_lines(&nl, zone);
+	nl_close(&nl);
+	return code;
+}
+
+const struct command cmd_resolve = {
+	.name = "resolve",
+	.args = "PROTO LOCAL PEER | -",
+	.help = "from what a proxy sees to whom it comes from",
+	.run = cmd_resolve_run,
+};

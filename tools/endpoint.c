@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Addresses, ports and protocols, as the user writes them. */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/nf_looptrack.h>
+
+#include "endpoint.h"
+#include "out.h"
+
+static enum exit_code bad_end(const char *command, const char *word)
+{
+	return fail(EXIT_USAGE,
+		    "%s: \"%s\" is not ADDRESS, ADDRESS:PORT, [ADDRESS6]:PORT, *:PORT or *",
+		    command, word);
+}
+
+bool endpoint_parse_port(const char *word, uint16_t *port)
+{
+	char *stop;
+	unsigned long value = strtoul(word, &stop, 10);
+
+	*port = value;
+	return isdigit((unsigned char)*word) && !*stop && value && value <= UINT16_MAX;
+}
+
+enum exit_code endpoint_parse(struct endpoint *end, const char *command, const char *word)
+{
+	char text[INET6_ADDRSTRLEN + 8];
+	char *address = text, *port = NULL, *close;
+
+	if (snprintf(text, sizeof(text), "%s", word) >= (int)sizeof(text))
+		return bad_end(command, word);
+	if (*text == '[') {
+		address = text + 1;
+		close = strchr(text, ']');
+		if (!close || (close[1] && close[1] != ':'))
+			return bad_end(command, word);
+		*close = '\0';
+		port = close[1] ? close + 2 : NULL;
+	} else if (strchr(text, ':') == strrchr(text, ':') && strchr(text, ':')) {
+		port = strchr(text, ':');
+		*port++ = '\0';
+	}
+
+	if (inet_pton(AF_INET, address, &end->addr) == 1 && *text != '[')
+		end->family = AF_INET;
+	else if (inet_pton(AF_INET6, address, &end->addr) == 1)
+		end->family = AF_INET6;
+	else if (*text == '[' || strcmp(address, "*"))
+		return bad_end(command, word);
+	if (port && !endpoint_parse_port(port, &end->port))
+		return bad_end(command, word);
+	return EXIT_OK;
+}
+
+enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command, uint8_t protocol,
+				   char *const words[2])
+{
+	bool ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+
+	for (int i = 0; i < 2; i++) {
+		enum exit_code code = endpoint_parse(&ends[i], command, words[i]);
+
+		if (code)
+			return code;
+		if (ends[i].family == AF_UNSPEC)
+			return fail(EXIT_USAGE, "%s: \"%s\" leaves the address out", command,
+				    words[i]);
+		if (ports && !ends[i].port)
+			return fail(EXIT_USAGE, "%s: \"%s\" leaves the port out", command,
+				    words[i]);
+	}
+	if (ends[0].family != ends[1].family)
+		return fail(EXIT_USAGE, "%s: \"%s\" and \"%s\" are not of one family", command,
+			    words[0], words[1]);
+	return EXIT_OK;
+}
+
+enum exit_code endpoint_parse_protocol(uint8_t *protocol, const char *command, const char *word)
+{
+	const struct protoent *entry = getprotobyname(word);
+	unsigned long number;
+	char *stop;
+
+	number = entry ? (unsigned long)entry->p_proto : strtoul(word, &stop, 10);
+	if (!entry && (!isdigit((unsigned char)*word) || *stop || number > UINT8_MAX))
+		return fail(EXIT_USAGE, "%s: \"%s\" is no IP protocol, as tcp, udp or 47",
+			    command, word);
+	*protocol = number;
+	return EXIT_OK;
+}
+
+static void put(struct nlmsghdr *nlh, const struct endpoint *end, int type4, int type6,
+		int port_type)
+{
+	if (end->family == AF_INET)
+		mnl_attr_put(nlh, type4, sizeof(struct in_addr), &end->addr);
+	if (end->family == AF_INET6)
+		mnl_attr_put(nlh, type6, sizeof(end->addr), &end->addr);
+	if (end->port)
+		mnl_attr_put_u16(nlh, port_type, htons(end->port));
+}
+
+void endpoint_put(struct nlmsghdr *nlh, int type, const struct endpoint ends[2])
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+
+	put(nlh, &ends[0], NF_LOOPTRACK_A_TUPLE_SRC4, NF_LOOPTRACK_A_TUPLE_SRC6,
+	    NF_LOOPTRACK_A_TUPLE_SPORT);
+	put(nlh, &ends[1], NF_LOOPTRACK_A_TUPLE_DST4, NF_LOOPTRACK_A_TUPLE_DST6,
+	    NF_LOOPTRACK_A_TUPLE_DPORT);
+	mnl_attr_nest_end(nlh, nest);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENDPOINT_H
+#define ENDPOINT_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "looptrack.h"
+
+struct nlmsghdr;
+
+/**
+ * struct endpoint - one end of a flow
+ * @family: of its address, or AF_UNSPEC if it may be any
+ * @addr: address
+ * @port: port, or 0 if it may be any
+ */
+struct endpoint {
+	int family;
+	struct in6_addr addr;
+	uint16_t port;
+};
+
+/*
+ * Understand "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80",
+ * "*" or "*:80", an argument of @command.
+ */
+enum exit_code endpoint_parse(struct endpoint *end, const char *command, const char *word);
+
+/* Likewise, but a flow needs two addresses of one family, and tcp and udp ports. */
+enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command, uint8_t protocol,
+				   char *const words[2]);
+
+/* "80" */
+bool endpoint_parse_port(const char *word, uint16_t *port);
+
+/* "tcp", or a number. */
+enum exit_code endpoint_parse_protocol(uint8_t *protocol, const char *command, const char *word);
+
+/* Add both ends of a flow to a request, as an attribute of the set tuple. */
+void endpoint_put(struct nlmsghdr *nlh, int type, const struct endpoint ends[2]);
+
+#endif /* ENDPOINT_H */

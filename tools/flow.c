@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A flow: asking for it, and showing it. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/nf_looptrack.h>
+
+#include "flow.h"
+#include "out.h"
+#include "stream.h"
+
+static const char *text(json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key)) ?: "-";
+}
+
+static void show_tuple(json_t *flow, const char *key)
+{
+	json_t *tuple = json_object_get(flow, key);
+
+	stream_end(tuple, "src", "sport");
+	printf(" ->");
+	stream_end(tuple, "dst", "dport");
+}
+
+/* Do replies come from where the flow went, to where it came from? */
+static bool is_plain(json_t *original, json_t *reply)
+{
+	static const char *const keys[][2] = {
+		{ "src", "dst" }, { "dst", "src" }, { "sport", "dport" }, { "dport", "sport" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!json_equal(json_object_get(original, keys[i][0]),
+				json_object_get(reply, keys[i][1])))
+			return false;
+	return true;
+}
+
+static void show_number(json_t *object, const char *key)
+{
+	json_t *number = json_object_get(object, key);
+
+	if (number)
+		printf(" %s %" JSON_INTEGER_FORMAT, key, json_integer_value(number));
+}
+
+/* " first 5/300 4/250": packets and bytes, as sent and as answered */
+static void show_pass(json_t *flow, const char *label, const char *original, const char *reply)
+{
+	const char *const keys[] = { original, reply };
+
+	if (!json_object_get(flow, original))
+		return;
+	printf(" %s", label);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		json_t *pass = json_object_get(flow, keys[i]);
+
+		printf(" %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT,
+		       json_integer_value(json_object_get(pass, "packets")),
+		       json_integer_value(json_object_get(pass, "bytes")));
+	}
+}
+
+static void show_socket(json_t *flow, const char *key)
+{
+	json_t *socket = json_object_get(flow, key);
+
+	if (!socket)
+		return;
+	printf(" %s %s", key, text(socket, "state"));
+	show_number(socket, "uid");
+}
+
+void flow_show_owner(json_t *owner)
+{
+	json_t *pid = json_object_get(owner, "pid");
+
+	if (json_object_get(owner, "comm"))
+		printf(" %s", text(owner, "comm"));
+	if (pid)
+		printf("[%" JSON_INTEGER_FORMAT "]", json_integer_value(pid));
+	show_number(owner, "uid");
+	show_number(owner, "gid");
+	show_number(owner, "cgroup");
+}
+
+void flow_show(json_t *flow)
+{
+	json_t *original = json_object_get(flow, "original");
+	json_t *reply = json_object_get(flow, "reply");
+	json_t *owner = json_object_get(flow, "owner");
+	json_int_t mark = json_integer_value(json_object_get(flow, "mark"));
+
+	printf("%s", text(flow, "protocol"));
+	if (json_object_get(flow, "tcp_state"))
+		printf(" %s", text(flow, "tcp_state"));
+	show_tuple(flow, "original");
+	if (!is_plain(original, reply)) {
+		printf(" answers");
+		show_tuple(flow, "reply");
+	}
+	if (json_is_true(json_object_get(flow, "is_rewritten")))
+		printf(" rewritten");
+	if (json_is_true(json_object_get(flow, "is_loopback")))
+		printf(" loopback");
+	if (json_is_true(json_object_get(flow, "is_stale"))) {
+		putchar(' ');
+		out_word("stale", 0);
+	}
+	show_number(flow, "timeout");
+	if (json_integer_value(json_object_get(flow, "zone")))
+		show_number(flow, "zone");
+	if (mark)
+		printf(" mark 0x%llx", (unsigned long long)mark);
+	show_pass(flow, "first", "first_original", "first_reply");
+	show_pass(flow, "second", "second_original", "second_reply");
+	show_socket(flow, "client");
+	show_socket(flow, "server");
+	if (owner) {
+		printf(" owner");
+		flow_show_owner(owner);
+	}
+	putchar('\n');
+}
+
+enum exit_code flow_get(struct nl *nl, uint8_t protocol, const struct endpoint ends[2],
+			uint16_t zone, json_t **flow)
+{
+	struct nlmsghdr *nlh = nl_request(nl, NF_LOOPTRACK_CMD_FLOW_GET);
+
+	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_FLOW_PROTOCOL, protocol);
+	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_FLOW_ZONE, zone);
+	endpoint_put(nlh, NF_LOOPTRACK_A_FLOW_TUPLE, ends);
+	return nl_talk(nl, &attr_flow, flow);
+}
+
+enum exit_code flow_parse_zone(uint16_t *zone, const char *command, const char *word)
+{
+	char *stop;
+	unsigned long value = strtoul(word, &stop, 10);
+
+	if (!isdigit((unsigned char)*word) || *stop || value > UINT16_MAX)
+		return fail(EXIT_USAGE, "%s: zone \"%s\" is not a number from 0 to 65535",
+			    command, word);
+	*zone = value;
+	return EXIT_OK;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include <jansson.h>
+
+#include "endpoint.h"
+#include "nl.h"
+
+/* Write a flow, a line; @flow is one that attr_flow decoded. */
+void flow_show(json_t *flow);
+
+/* Write who opened a flow, as " curl[4711] uid 1000": @owner is a flow's. */
+void flow_show_owner(json_t *owner);
+
+/**
+ * flow_get() - ask for one flow
+ * @nl: the connection
+ * @protocol: of IP
+ * @ends: source and destination, of either direction
+ * @zone: of conntrack
+ * @flow: where to put the answer, for the caller to json_decref()
+ *
+ * Return: EXIT_OK, or the exit code of a failure that was reported.
+ */
+enum exit_code flow_get(struct nl *nl, uint8_t protocol, const struct endpoint ends[2],
+			uint16_t zone, json_t **flow);
+
+/* "12", an argument of @command. */
+enum exit_code flow_parse_zone(uint16_t *zone, const char *command, const char *word);
+
+#endif /* FLOW_H */
