@@ -21,11 +21,13 @@
  * @filter: which are wanted
  * @count: how many were
  * @rows: how many are shown at most
+ * @unread: nobody takes the rest; why, is told by out_close()
  */
 struct listing {
 	struct filter *filter;
 	unsigned long count;
 	unsigned long rows;
+	bool unread;
 };
 
 static enum exit_code take(json_t *flow, void *arg)
@@ -33,20 +35,22 @@ static enum exit_code take(json_t *flow, void *arg)
 	struct listing *listing = arg;
 	bool wanted = stream_wants(json_object_get(flow, "original")) &&
 		      filter_wants(listing->filter, flow);
+	enum exit_code code = EXIT_OK;
 
 	if (!wanted || listing->count++ >= listing->rows) {
 		json_decref(flow);
 		return EXIT_OK;
 	}
 	if (opt.json) {
-		fputs(listing->count > 1 ? ",\n" : "", stdout);
-		json_dumpf(flow, stdout, opt.pretty ? JSON_INDENT(4) : JSON_COMPACT);
+		fputs(listing->count > 1 ? ",\n" : "[", stdout);
+		code = out_item(flow);
 	} else {
 		flow_show(flow);
+		json_decref(flow);
 	}
-	json_decref(flow);
-	/* Nobody is interested in the rest. */
-	return ferror(stdout) ? EXIT_SYSTEM : EXIT_OK;
+	listing->unread = !out_taken();
+	/* Only to end the list: this is no failure of its own. */
+	return listing->unread ? EXIT_SYSTEM : code;
 }
 
 static enum exit_code list(struct listing *listing)
@@ -58,19 +62,20 @@ static enum exit_code list(struct listing *listing)
 	if (!code)
 		code = nl_list(&nl, NF_LOOPTRACK_CMD_FLOW_GET, &attr_flow, take, listing);
 	nl_close(&nl);
-	return code;
+	return listing->unread ? EXIT_OK : code;
 }
 
+/* What was cut short must not look complete: then there is no "]". */
 static enum exit_code list_once(struct listing *listing)
 {
 	enum exit_code code;
 
 	listing->rows = -1UL;
-	if (opt.json)
-		putchar('[');
 	code = list(listing);
-	if (opt.json)
-		puts("]");
+	if (opt.json && !code)
+		puts(listing->count ? "]" : "[]");
+	else if (opt.json && listing->count)
+		putchar('\n');
 	return code;
 }
 

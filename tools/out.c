@@ -64,16 +64,23 @@ void out_word(const char *word, int width)
 		printf("%-*s", width, word);
 }
 
-enum exit_code out_json(json_t *value)
+enum exit_code out_item(json_t *value)
 {
 	int err = json_dumpf(value, stdout, opt.pretty ? JSON_INDENT(4) : JSON_COMPACT);
 
-	putchar('\n');
 	json_decref(value);
 	/* A failure to write is for out_close() to report. */
 	if (err && !ferror(stdout))
 		return fail(EXIT_SYSTEM, "out of memory");
 	return EXIT_OK;
+}
+
+enum exit_code out_json(json_t *value)
+{
+	enum exit_code code = out_item(value);
+
+	putchar('\n');
+	return code;
 }
 
 void out_counters(json_t *counters)
@@ -95,6 +102,13 @@ bool out_flush(void)
 		write_error = errno;
 	if (ferror(stdout) && !write_error)
 		write_error = EIO;
+	return !write_error;
+}
+
+bool out_taken(void)
+{
+	if (ferror(stdout) && !write_error)
+		write_error = errno;
 	return !write_error;
 }
 

@@ -14,7 +14,10 @@ bool out_color(const char *when);
 /* Write a word, padded to @width, in the colour of its meaning if it has one. */
 void out_word(const char *word, int width);
 
-/* Write a value and a newline, indented with -p, and drop the reference. */
+/* Write a value, indented with -p, and drop the reference. */
+enum exit_code out_item(json_t *value);
+
+/* Likewise, and a newline. */
 enum exit_code out_json(json_t *value);
 
 /* Write the counters, one a line. */
@@ -25,6 +28,9 @@ void out_counters(json_t *counters);
  * told by out_close().
  */
 bool out_flush(void);
+
+/* The same without handing on: said right behind what was written. */
+bool out_taken(void);
 
 /*
  * At the end: @code, or if nothing else failed, that of a failure to write. A
