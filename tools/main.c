@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* looptrack - see and steer nf_looptrack: options, and the table of commands. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -74,7 +75,7 @@ enum exit_code no_arguments(int argc, char **argv, int first)
 enum exit_code bad_option(int c, char **argv)
 {
 	char letter[] = { '-', optopt, '\0' };
-	const char *option = optopt ? letter : argv[optind - 1];
+	const char *option = isprint(optopt) ? letter : argv[optind - 1];
 
 	if (c == ':')
 		return fail(EXIT_USAGE, "option \"%s\" needs a value", option);

@@ -59,20 +59,15 @@ struct nlmsghdr *nl_request(struct nl *nl, uint8_t cmd)
 	return nl_request_family(nl, nl->family, cmd, NF_LOOPTRACK_GENL_VERSION);
 }
 
-/* What extack says in an acknowledgment, as an object; NULL if it is silent. */
-static json_t *extack_decode(const struct nlmsghdr *nlh)
+/* What extack says behind the first @skip bytes, as an object; NULL if it is silent. */
+static json_t *extack_decode(const struct nlmsghdr *nlh, size_t skip)
 {
-	const struct nlmsgerr *ack = mnl_nlmsg_get_payload(nlh);
+	const char *payload = mnl_nlmsg_get_payload(nlh);
 	size_t len = mnl_nlmsg_get_payload_len(nlh);
-	size_t skip = sizeof(*ack);
 
-	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS) || skip > len)
 		return NULL;
-	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
-		skip += MNL_ALIGN(ack->msg.nlmsg_len) - sizeof(ack->msg);
-	if (skip > len)
-		return NULL;
-	return attr_decode(&attr_extack, (const char *)ack + skip, len - skip);
+	return attr_decode(&attr_extack, payload + skip, len - skip);
 }
 
 /* Say why the kernel did not do what the request wanted. */
@@ -116,13 +111,16 @@ static enum exit_code acknowledged(const struct nl *nl, const struct attr_set *s
 {
 	const struct nlmsgerr *ack = mnl_nlmsg_get_payload(nlh);
 	enum exit_code code = EXIT_OK;
+	size_t skip = sizeof(*ack);
 	json_t *extack;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ack)) {
 		errno = EBADMSG;
 		return nl_undecodable();
 	}
-	extack = extack_decode(nlh);
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		skip += MNL_ALIGN(ack->msg.nlmsg_len) - sizeof(ack->msg);
+	extack = extack_decode(nlh, skip);
 	if (ack->error)
 		code = refusal(nl, set, -ack->error, extack);
 	else if (json_object_get(extack, "message"))
@@ -137,12 +135,19 @@ static enum exit_code listed(const struct nl *nl, const struct attr_set *set,
 			     const struct nlmsghdr *nlh)
 {
 	const int *error = mnl_nlmsg_get_payload(nlh);
+	enum exit_code code;
+	json_t *extack;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*error)) {
 		errno = EBADMSG;
 		return nl_undecodable();
 	}
-	return *error ? refusal(nl, set, -*error, NULL) : EXIT_OK;
+	if (!*error)
+		return EXIT_OK;
+	extack = extack_decode(nlh, sizeof(*error));
+	code = refusal(nl, set, -*error, extack);
+	json_decref(extack);
+	return code;
 }
 
 /* One message. @done: it is the last. */
