@@ -55,6 +55,11 @@ int attr_word(const struct attr_words *words, const char *word)
 	return -1;
 }
 
+const char *attr_protocol(uint8_t protocol)
+{
+	return protocol < ARRAY_SIZE(protocol_names) ? protocol_names[protocol] : NULL;
+}
+
 static const char *attr_key(const struct attr_desc *desc)
 {
 	return desc->key ?: desc->name;
@@ -93,9 +98,9 @@ static json_t *json_word(const struct attr_words *words, uint32_t value)
 
 static json_t *json_protocol(uint8_t protocol)
 {
-	if (protocol < ARRAY_SIZE(protocol_names) && protocol_names[protocol])
-		return json_string(protocol_names[protocol]);
-	return json_sprintf("%u", protocol);
+	const char *name = attr_protocol(protocol);
+
+	return name ? json_string(name) : json_sprintf("%u", protocol);
 }
 
 static json_t *json_tcp_flags(uint8_t flags)

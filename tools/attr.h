@@ -3,6 +3,7 @@
 #define ATTR_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -75,13 +76,16 @@ struct attr_set {
 	const char *unknown;
 };
 
-extern const struct attr_words attr_features, attr_modes;
+extern const struct attr_words attr_features, attr_modes, attr_tcp_states;
 extern const struct attr_set attr_ctrl, attr_extack;
 extern const struct attr_set attr_module, attr_config, attr_stats, attr_event,
 	attr_trace, attr_flow;
 
 /* Number of the word, or -1 */
 int attr_word(const struct attr_words *words, const char *word);
+
+/* Name of an IP protocol, or NULL if it is shown as a number */
+const char *attr_protocol(uint8_t protocol);
 
 /* The meaning of what is shown under @key, or NULL */
 const char *attr_doc(const struct attr_set *set, const char *key);

@@ -83,18 +83,22 @@ enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command,
 	return EXIT_OK;
 }
 
-enum exit_code endpoint_parse_protocol(uint8_t *protocol, const char *command, const char *word)
+bool endpoint_find_protocol(const char *word, uint8_t *protocol)
 {
 	const struct protoent *entry = getprotobyname(word);
 	unsigned long number;
 	char *stop;
 
 	number = entry ? (unsigned long)entry->p_proto : strtoul(word, &stop, 10);
-	if (!entry && (!isdigit((unsigned char)*word) || *stop || number > UINT8_MAX))
-		return fail(EXIT_USAGE, "%s: \"%s\" is no IP protocol, as tcp, udp or 47",
-			    command, word);
 	*protocol = number;
-	return EXIT_OK;
+	return entry || (isdigit((unsigned char)*word) && !*stop && number <= UINT8_MAX);
+}
+
+enum exit_code endpoint_parse_protocol(uint8_t *protocol, const char *command, const char *word)
+{
+	if (endpoint_find_protocol(word, protocol))
+		return EXIT_OK;
+	return fail(EXIT_USAGE, "%s: \"%s\" is no IP protocol, as tcp, udp or 47", command, word);
 }
 
 static void put(struct nlmsghdr *nlh, const struct endpoint *end, int type4, int type6,

@@ -35,7 +35,10 @@ enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command,
 /* "80" */
 bool endpoint_parse_port(const char *word, uint16_t *port);
 
-/* "tcp", or a number. */
+/* "tcp", or a number; false for other words. */
+bool endpoint_find_protocol(const char *word, uint8_t *protocol);
+
+/* Likewise, an argument of @command. */
 enum exit_code endpoint_parse_protocol(uint8_t *protocol, const char *command, const char *word);
 
 /* Add both ends of a flow to a request, as an attribute of the set tuple. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/socket.h>
 
+#include "attr.h"
 #include "endpoint.h"
 #include "filter.h"
 #include "flow.h"
@@ -20,11 +21,25 @@
 enum kind {
 	ADDRESS,	/* ADDRESS or ADDRESS/LENGTH */
 	PORT,
-	WORD,		/* a string, compared as it is */
-	NUMBER,		/* an integer */
+	PROTOCOL,	/* a name or a number */
+	STATE,		/* of TCP, as conntrack(8) has it or as we show it */
+	ZONE,
+	NUMBER,		/* 32 bits */
 	MARK,		/* VALUE or VALUE/MASK */
 	CGROUP,		/* a number, or a path below the cgroup file system */
 	FLAG,		/* no value; what is looked at is true */
+};
+
+/* What the user can say instead. */
+static const char *const kind_docs[] = {
+	[ADDRESS] = "ADDRESS or ADDRESS/LENGTH, as 10.0.0.0/8",
+	[PORT] = "a port from 1 to 65535",
+	[PROTOCOL] = "an IP protocol, as tcp, udp or 47",
+	[STATE] = "a state of TCP, as established or time-wait",
+	[ZONE] = "a number from 0 to 65535",
+	[NUMBER] = "a number from 0 to 4294967295",
+	[MARK] = "VALUE or VALUE/MASK, as 0x1000/0x1000, with all bits within MASK",
+	[CGROUP] = "a cgroup: its number, or a directory below " CGROUP_ROOT,
 };
 
 /* Each option: what of a flow it looks at, by JSON keys. */
@@ -35,22 +50,22 @@ static const struct field {
 	const char *nest;
 	const char *key;
 } fields[] = {
-	{ 's', "orig-src", ADDRESS, "original", "src" },
 	{ 's', "src", ADDRESS, "original", "src" },
-	{ 'd', "orig-dst", ADDRESS, "original", "dst" },
+	{ 's', "orig-src", ADDRESS, "original", "src" },
 	{ 'd', "dst", ADDRESS, "original", "dst" },
+	{ 'd', "orig-dst", ADDRESS, "original", "dst" },
 	{ 'r', "reply-src", ADDRESS, "reply", "src" },
 	{ 'q', "reply-dst", ADDRESS, "reply", "dst" },
-	{ 'p', "proto", WORD, NULL, "protocol" },
+	{ 'p', "proto", PROTOCOL, NULL, "protocol" },
 	{ 1, "sport", PORT, "original", "sport" },
 	{ 1, "orig-port-src", PORT, "original", "sport" },
 	{ 2, "dport", PORT, "original", "dport" },
 	{ 2, "orig-port-dst", PORT, "original", "dport" },
 	{ 3, "reply-port-src", PORT, "reply", "sport" },
 	{ 4, "reply-port-dst", PORT, "reply", "dport" },
-	{ 'w', "zone", NUMBER, NULL, "zone" },
+	{ 'w', "zone", ZONE, NULL, "zone" },
 	{ 'm', "mark", MARK, NULL, "mark" },
-	{ 5, "state", WORD, NULL, "tcp_state" },
+	{ 5, "state", STATE, NULL, "tcp_state" },
 	{ 6, "uid", NUMBER, "owner", "uid" },
 	{ 7, "pid", NUMBER, "owner", "pid" },
 	{ 8, "cgroup", CGROUP, "owner", "cgroup" },
@@ -68,9 +83,9 @@ const char filter_short_options[] = "s:d:r:q:p:w:m:";
  * @family: of @addr
  * @addr: ADDRESS: the network
  * @length: ADDRESS: of its prefix, in bits
- * @value: PORT, NUMBER, MARK, CGROUP: what it must be
+ * @value: PORT, ZONE, NUMBER, MARK, CGROUP: what it must be
  * @mask: MARK: the bits that count
- * @word: WORD: what it must be; the user's
+ * @word: PROTOCOL, STATE: what it must be
  */
 struct filter {
 	struct filter *next;
@@ -80,7 +95,7 @@ struct filter {
 	unsigned int length;
 	uint64_t value;
 	uint64_t mask;
-	const char *word;
+	char word[16];
 };
 
 const struct option *filter_options(void)
@@ -96,13 +111,20 @@ const struct option *filter_options(void)
 	return options;
 }
 
-static bool parse_number(const char *word, const char *end, uint64_t max, uint64_t *value)
+/* A number that ends before @end. */
+static bool parse_number(const char *word, const char *end, int base, uint64_t max,
+			 uint64_t *value)
 {
 	char *stop;
 
 	errno = 0;
-	*value = strtoull(word, &stop, 0);
+	*value = strtoull(word, &stop, base);
 	return isdigit((unsigned char)*word) && stop == end && !errno && *value <= max;
+}
+
+static bool parse_decimal(const char *word, uint64_t max, uint64_t *value)
+{
+	return parse_number(word, word + strlen(word), 10, max, value);
 }
 
 static bool parse_address(struct filter *f, const char *word)
@@ -124,10 +146,34 @@ static bool parse_address(struct filter *f, const char *word)
 		return false;
 
 	length = f->family == AF_INET ? 32 : 128;
-	if (*slash && !parse_number(slash + 1, slash + strlen(slash), length, &length))
+	if (*slash && !parse_decimal(slash + 1, length, &length))
 		return false;
 	f->length = length;
 	return true;
+}
+
+static bool parse_protocol(struct filter *f, const char *word)
+{
+	const char *name;
+	uint8_t protocol;
+
+	if (!endpoint_find_protocol(word, &protocol))
+		return false;
+	name = attr_protocol(protocol);
+	if (name)
+		snprintf(f->word, sizeof(f->word), "%s", name);
+	else
+		snprintf(f->word, sizeof(f->word), "%u", protocol);
+	return true;
+}
+
+static bool parse_state(struct filter *f, const char *word)
+{
+	size_t i;
+
+	for (i = 0; word[i] && i < sizeof(f->word) - 1; i++)
+		f->word[i] = word[i] == '_' ? '-' : tolower((unsigned char)word[i]);
+	return !word[i] && attr_word(&attr_tcp_states, f->word) >= 0;
 }
 
 static bool parse_mark(struct filter *f, const char *word)
@@ -135,8 +181,10 @@ static bool parse_mark(struct filter *f, const char *word)
 	const char *slash = strchrnul(word, '/');
 
 	f->mask = UINT32_MAX;
-	return parse_number(word, slash, UINT32_MAX, &f->value) &&
-	       (!*slash || parse_number(slash + 1, slash + strlen(slash), UINT32_MAX, &f->mask));
+	return parse_number(word, slash, 0, UINT32_MAX, &f->value) &&
+	       (!*slash ||
+		parse_number(slash + 1, slash + strlen(slash), 0, UINT32_MAX, &f->mask)) &&
+	       !(f->value & ~f->mask);
 }
 
 /* The id of a cgroup is the number of its directory. */
@@ -146,8 +194,9 @@ static bool parse_cgroup(struct filter *f, const char *word)
 	struct stat st;
 
 	if (isdigit((unsigned char)*word))
-		return parse_number(word, word + strlen(word), UINT64_MAX, &f->value);
-	if (snprintf(path, sizeof(path), "%s%s%s",
+		return parse_decimal(word, UINT64_MAX, &f->value);
+	if (!*word ||
+	    snprintf(path, sizeof(path), "%s%s%s",
 		     !strncmp(word, CGROUP_ROOT "/", sizeof(CGROUP_ROOT)) ? "" : CGROUP_ROOT,
 		     *word == '/' ? "" : "/", word) >= (int)sizeof(path) ||
 	    stat(path, &st) || !S_ISDIR(st.st_mode))
@@ -168,15 +217,19 @@ static bool parse(struct filter *f, const char *word)
 			return false;
 		f->value = port;
 		return true;
+	case PROTOCOL:
+		return parse_protocol(f, word);
+	case STATE:
+		return parse_state(f, word);
+	case ZONE:
+		return parse_decimal(word, UINT16_MAX, &f->value);
 	case NUMBER:
-		return parse_number(word, word + strlen(word), UINT32_MAX, &f->value);
+		return parse_decimal(word, UINT32_MAX, &f->value);
 	case MARK:
 		return parse_mark(f, word);
 	case CGROUP:
 		return parse_cgroup(f, word);
-	case WORD:
 	case FLAG:
-		f->word = word;
 		return true;
 	}
 	return false;
@@ -184,19 +237,25 @@ static bool parse(struct filter *f, const char *word)
 
 enum exit_code filter_note(struct filter **filter, const char *command, int c, const char *word)
 {
-	struct filter *f = calloc(1, sizeof(*f));
+	const struct field *field = fields;
+	struct filter *f;
 
+	while (field->option != c)
+		field++;
+	for (f = *filter; f; f = f->next)
+		if (f->field == field)
+			return fail(EXIT_USAGE, "%s: --%s is given twice", command, field->name);
+
+	f = calloc(1, sizeof(*f));
 	if (!f)
 		return fail(EXIT_SYSTEM, "out of memory");
+	f->field = field;
 	f->next = *filter;
 	*filter = f;
-	for (size_t i = 0; i < ARRAY_SIZE(fields) && !f->field; i++)
-		if (fields[i].option == c)
-			f->field = &fields[i];
-	if (f->field && parse(f, word))
+	if (parse(f, word))
 		return EXIT_OK;
-	return fail(EXIT_USAGE, "%s: \"%s\" is no value for --%s", command, word,
-		    f->field ? f->field->name : "");
+	return fail(EXIT_USAGE, "%s: --%s \"%s\" is not %s", command, field->name, word,
+		    kind_docs[field->kind]);
 }
 
 static bool is_within(const struct filter *f, const char *text)
@@ -216,14 +275,16 @@ static bool meets(const struct filter *f, json_t *flow)
 	switch (f->field->kind) {
 	case ADDRESS:
 		return is_within(f, json_string_value(value));
-	case WORD:
-		return value && !strcasecmp(json_string_value(value), f->word);
+	case PROTOCOL:
+	case STATE:
+		return value && !strcmp(json_string_value(value), f->word);
 	case FLAG:
 		return json_is_true(value);
 	case MARK:
 		/* Absent if it is 0. */
 		return (json_integer_value(value) & f->mask) == f->value;
 	case PORT:
+	case ZONE:
 	case NUMBER:
 	case CGROUP:
 		break;

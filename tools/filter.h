@@ -16,7 +16,9 @@ struct filter;
 extern const char filter_short_options[];
 const struct option *filter_options(void);
 
-/* Note option @c, as getopt_long() returned it, of @command. */
+/* Note option @c, as getopt_long() returned it, of @command: each once, as both were
+ * to be met.
+ */
 enum exit_code filter_note(struct filter **filter, const char *command, int c, const char *word);
 
 /* Is a flow, decoded by attr_flow, among them? */

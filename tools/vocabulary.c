@@ -350,7 +350,7 @@ static const char *const tcp_words[] = {
 	[NF_LOOPTRACK_TCP_SYN_SENT2] = "syn-sent2",
 };
 
-static const struct attr_words tcp_states = { "state", tcp_words, ARRAY_SIZE(tcp_words) };
+const struct attr_words attr_tcp_states = { "state", tcp_words, ARRAY_SIZE(tcp_words) };
 
 static const char *const socket_words[] = {
 	[NF_LOOPTRACK_SOCKET_NONE] = "none",
@@ -399,7 +399,7 @@ static const struct attr_desc flow_desc[] = {
 	[NF_LOOPTRACK_A_FLOW_REPLY] = TUPLE("reply"),
 	[NF_LOOPTRACK_A_FLOW_STATUS] = { .name = "status", .type = ATTR_U32 },
 	[NF_LOOPTRACK_A_FLOW_TCP_STATE] = {
-		.name = "tcp_state", .type = ATTR_ENUM, .words = &tcp_states,
+		.name = "tcp_state", .type = ATTR_ENUM, .words = &attr_tcp_states,
 	},
 	[NF_LOOPTRACK_A_FLOW_TIMEOUT] = { .name = "timeout", .type = ATTR_U32 },
 	[NF_LOOPTRACK_A_FLOW_MARK] = { .name = "mark", .type = ATTR_U32 },
