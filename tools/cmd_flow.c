@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* looptrack flow: conntrack's entries, and what the socket tables say of them */
-#include <errno.h>
+#include <ctype.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -116,16 +116,10 @@ static enum exit_code get(int argc, char **argv)
 	uint8_t protocol;
 	json_t *flow;
 	struct nl nl;
-	int c;
 
-	optind = 0;
-	while ((c = getopt(argc, argv, "+:w:")) != -1) {
-		if (c != 'w')
-			return bad_option(c, argv);
-		code = flow_parse_zone(&zone, "flow", optarg);
-		if (code)
-			return code;
-	}
+	code = flow_parse_zone(&zone, "flow", argc, argv);
+	if (code)
+		return code;
 	if (argc - optind < 3)
 		return fail(EXIT_USAGE,
 			    "flow: say get PROTOCOL SOURCE DESTINATION, as in tcp 10.0.0.5:40000 192.0.2.1:80");
@@ -165,7 +159,7 @@ static enum exit_code list_or_watch(int argc, char **argv, bool watched)
 			code = bad_option(c, argv);
 		} else if (c == 'i') {
 			seconds = strtoul(optarg, &end, 10);
-			if (*end || !seconds || seconds > 3600)
+			if (!isdigit((unsigned char)*optarg) || *end || !seconds || seconds > 3600)
 				code = fail(EXIT_USAGE,
 					    "flow: interval \"%s\" is not a number from 1 to 3600",
 					    optarg);

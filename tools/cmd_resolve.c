@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* looptrack resolve: from what a proxy sees to whom it comes from */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,17 +42,18 @@ static void show(json_t *answer)
 	putchar('\n');
 }
 
-/* PROTOCOL LOCAL PEER */
-static enum exit_code resolve(struct nl *nl, char *const words[3], uint16_t zone)
+/* PROTOCOL LOCAL PEER, as they are written at @where. */
+static enum exit_code resolve(struct nl *nl, const char *where, char *const words[3],
+			      uint16_t zone)
 {
 	struct endpoint ends[2] = {};
 	enum exit_code code;
 	uint8_t protocol;
 	json_t *flow;
 
-	code = endpoint_parse_protocol(&protocol, "resolve", words[0]);
+	code = endpoint_parse_protocol(&protocol, where, words[0]);
 	if (!code)
-		code = endpoint_parse_flow(ends, "resolve", protocol, words + 1);
+		code = endpoint_parse_flow(ends, where, protocol, words + 1);
 	if (!code)
 		code = flow_get(nl, protocol, ends, zone, &flow);
 	if (code)
@@ -65,34 +67,56 @@ static enum exit_code resolve(struct nl *nl, char *const words[3], uint16_t zone
 	return EXIT_OK;
 }
 
-/* One each line. What can't be answered is complained about, and the rest goes on.
+/* One line; a comment is none. */
+static enum exit_code resolve_line(struct nl *nl, const char *where, char *line, uint16_t zone)
+{
+	char *words[4], *rest = line;
+	size_t count = 0;
+
+	line[strcspn(line, "#")] = '\0';
+	while (count < ARRAY_SIZE(words) &&
+	       (words[count] = strtok_r(count ? NULL : line, " \t\r\n", &rest)))
+		count++;
+	if (!count)
+		return EXIT_OK;
+	if (count != 3)
+		return fail(EXIT_USAGE, "%s: this is not PROTOCOL LOCAL PEER", where);
+	return resolve(nl, where, words, zone);
+}
+
+static char stdin_line[32];	/* "stdin:7", the one that is looked at */
+
+/* All of a request is from there. */
+static const char *find_line(size_t offset)
+{
+	static char where[sizeof(stdin_line) + 2];
+
+	(void)offset;
+	snprintf(where, sizeof(where), "%s: ", stdin_line);
+	return where;
+}
+
+/* One each line. What can't be answered is complained about, and the rest goes on,
+ * unless it would be the same with each.
+ *
  * Return: the code of the last complaint.
  */
 static enum exit_code resolve_lines(struct nl *nl, uint16_t zone)
 {
 	enum exit_code code = EXIT_OK, last = EXIT_OK;
-	char *line = NULL, *words[4];
 	unsigned int number = 0;
+	char *line = NULL;
 	size_t size = 0;
 
-	while (getline(&line, &size, stdin) >= 0 && out_flush()) {
-		char *rest = line;
-		size_t count = 0;
-
-		number++;
-		while (count < ARRAY_SIZE(words) &&
-		       (words[count] = strtok_r(count ? NULL : line, " \t\n", &rest)))
-			count++;
-		if (!count || *words[0] == '#')
-			continue;
-		if (count == 3)
-			code = resolve(nl, words, zone);
-		else
-			code = fail(EXIT_USAGE, "line %u is not PROTOCOL LOCAL PEER", number);
-		if (code)
-			last = code;
+	nl->find_line = find_line;
+	while (code <= EXIT_REFUSED && out_flush() && getline(&line, &size, stdin) >= 0) {
+		snprintf(stdin_line, sizeof(stdin_line), "stdin:%u", ++number);
+		code = resolve_line(nl, stdin_line, line, zone);
+		last = code ?: last;
 	}
 	free(line);
+	if (ferror(stdin))
+		return fail(EXIT_SYSTEM, "cannot read stdin: %s", strerror(errno));
 	return last;
 }
 
@@ -101,16 +125,10 @@ static enum exit_code cmd_resolve_run(int argc, char **argv)
 	enum exit_code code;
 	uint16_t zone = 0;
 	struct nl nl;
-	int c;
 
-	optind = 0;
-	while ((c = getopt(argc, argv, "+:w:")) != -1) {
-		if (c != 'w')
-			return bad_option(c, argv);
-		code = flow_parse_zone(&zone, "resolve", optarg);
-		if (code)
-			return code;
-	}
+	code = flow_parse_zone(&zone, "resolve", argc, argv);
+	if (code)
+		return code;
 	argc -= optind;
 	argv += optind;
 	if (argc != 3 && !(argc == 1 && !strcmp(argv[0], "-")))
@@ -119,7 +137,7 @@ static enum exit_code cmd_resolve_run(int argc, char **argv)
 
 	code = nl_open(&nl);
 	if (!code)
-		code = argc == 3 ? resolve(&nl, argv, zone) : resolve_lines(&nl, zone);
+		code = argc == 3 ? resolve(&nl, "resolve", argv, zone) : resolve_lines(&nl, zone);
 	nl_close(&nl);
 	return code;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A flow: asking for it, and showing it. */
 #include <ctype.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,14 +138,26 @@ enum exit_code flow_get(struct nl *nl, uint8_t protocol, const struct endpoint e
 	return nl_talk(nl, &attr_flow, flow);
 }
 
-enum exit_code flow_parse_zone(uint16_t *zone, const char *command, const char *word)
+enum exit_code flow_parse_zone(uint16_t *zone, const char *command, int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "zone", required_argument, NULL, 'w' },
+		{ }
+	};
+	unsigned long value;
 	char *stop;
-	unsigned long value = strtoul(word, &stop, 10);
+	int c;
 
-	if (!isdigit((unsigned char)*word) || *stop || value > UINT16_MAX)
-		return fail(EXIT_USAGE, "%s: zone \"%s\" is not a number from 0 to 65535",
-			    command, word);
-	*zone = value;
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "+:w:", options, NULL)) != -1) {
+		if (c != 'w')
+			return bad_option(c, argv);
+		value = strtoul(optarg, &stop, 10);
+		if (!isdigit((unsigned char)*optarg) || *stop || value > UINT16_MAX)
+			return fail(EXIT_USAGE,
+				    "%s: --zone \"%s\" is not a number from 0 to 65535", command,
+				    optarg);
+		*zone = value;
+	}
 	return EXIT_OK;
 }

@@ -26,7 +26,7 @@ void flow_show_owner(json_t *owner);
 enum exit_code flow_get(struct nl *nl, uint8_t protocol, const struct endpoint ends[2],
 			uint16_t zone, json_t **flow);
 
-/* "12", an argument of @command. */
-enum exit_code flow_parse_zone(uint16_t *zone, const char *command, const char *word);
+/* Understand "-w ZONE", the one option of @command; optind is then behind it. */
+enum exit_code flow_parse_zone(uint16_t *zone, const char *command, int argc, char **argv);
 
 #endif /* FLOW_H */

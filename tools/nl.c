@@ -96,8 +96,8 @@ static enum exit_code refusal(const struct nl *nl, const struct attr_set *set, i
 
 	if (offset)
 		name = attr_locate(set, (const void *)nl->request, json_integer_value(offset));
-	if (name && nl->find_line)
-		line = nl->find_line(json_integer_value(offset));
+	if (nl->find_line)
+		line = nl->find_line(name ? json_integer_value(offset) : 0);
 	code = fail(error == EPERM ? EXIT_PRIVILEGE : EXIT_REFUSED,
 		    "%sthe kernel refused: %s%s%s%s", line, message ?: strerror(error),
 		    name ? " (attribute " : "", name ?: "", name ? ")" : "");

@@ -19,7 +19,7 @@
  * @events: number of its multicast group for events
  * @seq: number of the last request
  * @find_line: where the attribute at an offset of the request was written, for
- *	complaints to start with; NULL if in no file
+ *	complaints to start with, or at 0, where all of it was, or ""; NULL if in no file
  * @request: the request being built and sent
  * @answer: the datagram received last
  */
