@@ -79,10 +79,16 @@ static enum exit_code list_once(struct listing *listing)
 	return code;
 }
 
+/* A flow is a line, cut off at the edge, or the first ones would scroll away. */
+#define WRAP_OFF	"\033[?7l"
+#define WRAP_ON		"\033[?7h"
+
 static void stop(int signal)
 {
+	static const char end[] = WRAP_ON "\n";
+
 	(void)signal;
-	_exit(EXIT_OK);
+	_exit(write(STDOUT_FILENO, end, sizeof(end) - 1) < 0 ? EXIT_SYSTEM : EXIT_OK);
 }
 
 static enum exit_code watch(struct listing *listing, unsigned int seconds)
@@ -99,9 +105,9 @@ static enum exit_code watch(struct listing *listing, unsigned int seconds)
 		listing->rows = -1UL;
 		if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_row > 2)
 			listing->rows = size.ws_row - 2;
-		fputs("\033[H\033[J", stdout);
+		fputs("\033[H\033[J" WRAP_OFF, stdout);
 		code = list(listing);
-		printf("%lu flows, every %u s", listing->count, seconds);
+		printf(WRAP_ON "%lu flows, every %u s", listing->count, seconds);
 		if (out_flush() && !code)
 			sleep(seconds);
 	}

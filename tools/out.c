@@ -29,6 +29,7 @@ static const struct {
 	{ "evicted", GREEN },
 	{ "kept", GREEN },
 	{ "rewritten", YELLOW },
+	{ "stale", RED },
 };
 
 static bool colored;
