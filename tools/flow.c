@@ -26,18 +26,27 @@ static void show_tuple(json_t *flow, const char *key)
 	stream_end(tuple, "dst", "dport");
 }
 
-/* Do replies come from where the flow went, to where it came from? */
-static bool is_plain(json_t *original, json_t *reply)
+static bool is_same(json_t *a, const char *a_key, json_t *b, const char *b_key)
 {
-	static const char *const keys[][2] = {
-		{ "src", "dst" }, { "dst", "src" }, { "sport", "dport" }, { "dport", "sport" },
-	};
+	json_t *value = json_object_get(a, a_key), *other = json_object_get(b, b_key);
 
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (!json_equal(json_object_get(original, keys[i][0]),
-				json_object_get(reply, keys[i][1])))
-			return false;
-	return true;
+	return value == other || json_equal(value, other);
+}
+
+/* Do replies come from where the flow went, to where it came from? ICMP has no ports:
+ * in their place are its id, the same in a reply, and its type, which is another.
+ */
+static bool is_plain(json_t *flow)
+{
+	json_t *original = json_object_get(flow, "original");
+	json_t *reply = json_object_get(flow, "reply");
+
+	if (!is_same(original, "src", reply, "dst") || !is_same(original, "dst", reply, "src"))
+		return false;
+	if (!strncmp(text(flow, "protocol"), "icmp", 4))
+		return is_same(original, "sport", reply, "sport");
+	return is_same(original, "sport", reply, "dport") &&
+	       is_same(original, "dport", reply, "sport");
 }
 
 static void show_number(json_t *object, const char *key)
@@ -90,8 +99,6 @@ void flow_show_owner(json_t *owner)
 
 void flow_show(json_t *flow)
 {
-	json_t *original = json_object_get(flow, "original");
-	json_t *reply = json_object_get(flow, "reply");
 	json_t *owner = json_object_get(flow, "owner");
 	json_int_t mark = json_integer_value(json_object_get(flow, "mark"));
 
@@ -99,7 +106,7 @@ void flow_show(json_t *flow)
 	if (json_object_get(flow, "tcp_state"))
 		printf(" %s", text(flow, "tcp_state"));
 	show_tuple(flow, "original");
-	if (!is_plain(original, reply)) {
+	if (!is_plain(flow)) {
 		printf(" answers");
 		show_tuple(flow, "reply");
 	}
