@@ -91,7 +91,7 @@ static void stop(int signal)
 	_exit(write(STDOUT_FILENO, end, sizeof(end) - 1) < 0 ? EXIT_SYSTEM : EXIT_OK);
 }
 
-static enum exit_code watch(struct listing *listing, unsigned int seconds)
+static enum exit_code list_again(struct listing *listing, unsigned int seconds)
 {
 	enum exit_code code = EXIT_OK;
 	struct winsize size;
@@ -114,7 +114,7 @@ static enum exit_code watch(struct listing *listing, unsigned int seconds)
 	return code;
 }
 
-static enum exit_code get(int argc, char **argv)
+static enum exit_code get_one(int argc, char **argv)
 {
 	struct endpoint ends[2] = {};
 	enum exit_code code;
@@ -176,7 +176,7 @@ static enum exit_code list_or_watch(int argc, char **argv, bool watched)
 	if (!code)
 		code = no_arguments(argc, argv, optind);
 	if (!code)
-		code = watched ? watch(&listing, seconds) : list_once(&listing);
+		code = watched ? list_again(&listing, seconds) : list_once(&listing);
 	filter_free(listing.filter);
 	return code;
 }
@@ -194,7 +194,7 @@ static enum exit_code cmd_flow_run(int argc, char **argv)
 	if (!strcmp(verb, "watch"))
 		return list_or_watch(argc, argv, true);
 	if (!strcmp(verb, "get"))
-		return get(argc, argv);
+		return get_one(argc, argv);
 	return fail(EXIT_USAGE, "flow: verb \"%s\" is none of: list get watch", verb);
 }
 

@@ -74,7 +74,7 @@ static const struct field {
 	{ 11, "stale", FLAG, NULL, "is_stale" },
 };
 
-const char filter_short_options[] = "s:d:r:q:p:w:m:";
+const char *const filter_short_options = "s:d:r:q:p:w:m:";
 
 /**
  * struct filter - one condition; all must be met

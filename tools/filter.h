@@ -13,7 +13,7 @@
 struct filter;
 
 /* The options that say so; as conntrack(8) has them, and some of our own. */
-extern const char filter_short_options[];
+extern const char *const filter_short_options;
 const struct option *filter_options(void);
 
 /* Note option @c, as getopt_long() returned it, of @command: each once, as both were
