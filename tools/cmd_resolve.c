@@ -12,6 +12,18 @@
 #include "out.h"
 #include "stream.h"
 
+/**
+ * struct question - what a proxy sees
+ * @protocol: of IP
+ * @ends: its own, and its peer's
+ * @zone: of conntrack
+ */
+struct question {
+	uint8_t protocol;
+	struct endpoint ends[2];
+	uint16_t zone;
+};
+
 /* What of a flow is an answer. */
 static json_t *origin(json_t *flow)
 {
@@ -43,19 +55,23 @@ static void show(json_t *answer)
 }
 
 /* PROTOCOL LOCAL PEER, as they are written at @where. */
-static enum exit_code resolve(struct nl *nl, const char *where, char *const words[3],
-			      uint16_t zone)
+static enum exit_code parse(struct question *question, const char *where, char *const words[3])
 {
-	struct endpoint ends[2] = {};
 	enum exit_code code;
-	uint8_t protocol;
+
+	*question = (struct question){ .zone = question->zone };
+	code = endpoint_parse_protocol(&question->protocol, where, words[0]);
+	if (code)
+		return code;
+	return endpoint_parse_flow(question->ends, where, question->protocol, words + 1);
+}
+
+static enum exit_code resolve(struct nl *nl, const struct question *question)
+{
+	enum exit_code code;
 	json_t *flow;
 
-	code = endpoint_parse_protocol(&protocol, where, words[0]);
-	if (!code)
-		code = endpoint_parse_flow(ends, where, protocol, words + 1);
-	if (!code)
-		code = flow_get(nl, protocol, ends, zone, &flow);
+	code = flow_get(nl, question->protocol, question->ends, question->zone, &flow);
 	if (code)
 		return code;
 
@@ -68,9 +84,11 @@ static enum exit_code resolve(struct nl *nl, const char *where, char *const word
 }
 
 /* One line; a comment is none. */
-static enum exit_code resolve_line(struct nl *nl, const char *where, char *line, uint16_t zone)
+static enum exit_code resolve_line(struct nl *nl, const char *where, char *line,
+				   struct question *question)
 {
 	char *words[4], *rest = line;
+	enum exit_code code;
 	size_t count = 0;
 
 	line[strcspn(line, "#")] = '\0';
@@ -81,7 +99,8 @@ static enum exit_code resolve_line(struct nl *nl, const char *where, char *line,
 		return EXIT_OK;
 	if (count != 3)
 		return fail(EXIT_USAGE, "%s: this is not PROTOCOL LOCAL PEER", where);
-	return resolve(nl, where, words, zone);
+	code = parse(question, where, words);
+	return code ? code : resolve(nl, question);
 }
 
 static char stdin_line[32];	/* "stdin:7", the one that is looked at */
@@ -101,7 +120,7 @@ static const char *find_line(size_t offset)
  *
  * Return: the code of the last complaint.
  */
-static enum exit_code resolve_lines(struct nl *nl, uint16_t zone)
+static enum exit_code resolve_lines(struct nl *nl, struct question *question)
 {
 	enum exit_code code = EXIT_OK, last = EXIT_OK;
 	unsigned int number = 0;
@@ -111,7 +130,7 @@ static enum exit_code resolve_lines(struct nl *nl, uint16_t zone)
 	nl->find_line = find_line;
 	while (code <= EXIT_REFUSED && out_flush() && getline(&line, &size, stdin) >= 0) {
 		snprintf(stdin_line, sizeof(stdin_line), "stdin:%u", ++number);
-		code = resolve_line(nl, stdin_line, line, zone);
+		code = resolve_line(nl, stdin_line, line, question);
 		last = code ?: last;
 	}
 	free(line);
@@ -122,11 +141,11 @@ static enum exit_code resolve_lines(struct nl *nl, uint16_t zone)
 
 static enum exit_code cmd_resolve_run(int argc, char **argv)
 {
+	struct question question = {};
 	enum exit_code code;
-	uint16_t zone = 0;
 	struct nl nl;
 
-	code = flow_parse_zone(&zone, "resolve", argc, argv);
+	code = flow_parse_zone(&question.zone, "resolve", argc, argv);
 	if (code)
 		return code;
 	argc -= optind;
@@ -134,10 +153,14 @@ static enum exit_code cmd_resolve_run(int argc, char **argv)
 	if (argc != 3 && !(argc == 1 && !strcmp(argv[0], "-")))
 		return fail(EXIT_USAGE,
 			    "resolve: say PROTOCOL LOCAL PEER, as a proxy sees them, or - to read lines of these");
+	if (argc == 3)
+		code = parse(&question, "resolve", argv);
+	if (code)
+		return code;
 
 	code = nl_open(&nl);
 	if (!code)
-		code = argc == 3 ? resolve(&nl, "resolve", argv, zone) : resolve_lines(&nl, zone);
+		code = argc == 3 ? resolve(&nl, &question) : resolve_lines(&nl, &question);
 	nl_close(&nl);
 	return code;
 }
