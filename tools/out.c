@@ -55,12 +55,13 @@ bool out_color(const char *when)
 void out_word(const char *word, int width)
 {
 	const char *color = NULL;
+	int len = strlen(word);
 
 	for (size_t i = 0; colored && i < ARRAY_SIZE(colors); i++)
 		if (!strcmp(colors[i].word, word))
 			color = colors[i].color;
 	if (color)
-		printf("%s%s\033[0m%*s", color, word, width - (int)strlen(word), "");
+		printf("%s%s\033[0m%*s", color, word, width > len ? width - len : 0, "");
 	else
 		printf("%-*s", width, word);
 }
