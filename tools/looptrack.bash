@@ -33,7 +33,8 @@ _looptrack()
 			words='auto always never'
 			;;
 		*)
-			words='status set reset stats save restore monitor trace help'
+			words='status set reset stats save restore flow resolve monitor
+				trace help'
 			[[ $current == -* ]] && words='-4 -6 --json --pretty --prometheus
 				--netns --color --version --help'
 			;;
@@ -59,6 +60,43 @@ _looptrack()
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
+		;;
+	flow)
+		case $((COMP_CWORD - i)):$previous in
+		1:*)
+			words='list watch get'
+			;;
+		*:-p | *:--proto)
+			words='tcp udp icmp icmpv6 sctp'
+			;;
+		*:--state)
+			words='syn-sent syn-recv established fin-wait close-wait last-ack
+				time-wait close syn-sent2'
+			;;
+		*:--cgroup)
+			compopt -o nospace 2>/dev/null
+			words=$(cd /sys/fs/cgroup 2>/dev/null && compgen -d -S / -- "$current")
+			;;
+		*)
+			case ${COMP_WORDS[i + 1]} in
+			get)
+				words='tcp udp icmp icmpv6 sctp'
+				[[ $current == -* ]] && words='--zone'
+				;;
+			list | watch)
+				words='--src --orig-src --dst --orig-dst --reply-src
+					--reply-dst --proto --sport --orig-port-src --dport
+					--orig-port-dst --reply-port-src --reply-port-dst
+					--zone --mark --state --uid --pid --cgroup --loop
+					--implicit-snat --stale'
+				;;
+			esac
+			;;
+		esac
+		;;
+	resolve)
+		words='tcp udp -'
+		[[ $current == --* ]] && words='--zone'
 		;;
 	monitor)
 		words='--count'

@@ -10,6 +10,8 @@ local commands=(
 	'stats:the counters, and what they mean'
 	'save:write the modes, for restore'
 	'restore:change modes as a file says, all or none'
+	'flow:flows, both passes, NAT, sockets and who opened them'
+	'resolve:from what a proxy sees to whom it comes from'
 	'monitor:decisions as they are made, one a line'
 	'trace:the packets of one flow, hook by hook, as they pass'
 	'help:show the commands'
@@ -61,6 +63,45 @@ stats)
 	;;
 restore)
 	_arguments '1:file:_files'
+	;;
+flow)
+	local protocols=(tcp udp icmp icmpv6 sctp)
+	local states=(syn-sent syn-recv established fin-wait close-wait last-ack time-wait close
+		syn-sent2)
+
+	if ((CURRENT == 2)); then
+		_values verb list watch get
+		return
+	fi
+	shift words
+	((CURRENT--))
+	if [[ $words[1] == get ]]; then
+		_arguments '(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
+			"1:protocol:($protocols)" '2:source:' '3:destination:'
+		return
+	fi
+	_arguments '(-s --src --orig-src)'{-s,--src,--orig-src}'[where it comes from]:network:' \
+		'(-d --dst --orig-dst)'{-d,--dst,--orig-dst}'[where it was addressed]:network:' \
+		'(-r --reply-src)'{-r,--reply-src}'[where replies come from]:network:' \
+		'(-q --reply-dst)'{-q,--reply-dst}'[where replies go to]:network:' \
+		'(-p --proto)'{-p,--proto}"[protocol]:protocol:($protocols)" \
+		'(--sport --orig-port-src)'{--sport,--orig-port-src}'[source port]:port:' \
+		'(--dport --orig-port-dst)'{--dport,--orig-port-dst}'[destination port]:port:' \
+		'--reply-port-src[source port of replies]:port:' \
+		'--reply-port-dst[destination port of replies]:port:' \
+		'(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
+		'(-m --mark)'{-m,--mark}'[VALUE or VALUE/MASK]:mark:' \
+		"--state[of TCP]:state:($states)" \
+		'--uid[who opened it]:user:' \
+		'--pid[which process opened it]:process:' \
+		'--cgroup[in which cgroup]:cgroup:_files -/ -W /sys/fs/cgroup' \
+		'--loop[both ends are on this host]' \
+		'--implicit-snat[only the source port was changed]' \
+		'--stale[the socket of an end is gone]'
+	;;
+resolve)
+	_arguments '(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
+		'1:protocol:(tcp udp -)' '2:local:' '3:peer:'
 	;;
 monitor)
 	_arguments '(-C --count)'{-C,--count}'[end after so many]:count:'
