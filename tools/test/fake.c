@@ -18,23 +18,24 @@
 #include <linux/genetlink.h>
 #include <linux/nf_looptrack.h>
 
-#define FAMILY	33
+#include "fake.h"
+
 #define GROUP	7
 #define PORTID	4242
 
-static __u64 replies[512];	/* the datagram to be received next */
+static __u64 replies[1024];	/* the datagram to be received next */
 static char *tail;		/* its end */
 static int readable;		/* an eventfd that always is */
 static int step;		/* events sent */
 
-static int is(const char *word)
+int is(const char *word)
 {
 	const char *words = getenv("LOOPTRACK_FAKE");
 
 	return words && strstr(words, word);
 }
 
-static struct nlmsghdr *begin(int type, unsigned int seq)
+struct nlmsghdr *begin(int type, unsigned int seq)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(tail);
 
@@ -44,7 +45,7 @@ static struct nlmsghdr *begin(int type, unsigned int seq)
 	return nlh;
 }
 
-static struct nlmsghdr *begin_genl(int type, unsigned int seq, int cmd)
+struct nlmsghdr *begin_genl(int type, unsigned int seq, int cmd)
 {
 	struct nlmsghdr *nlh = begin(type, seq);
 	struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
@@ -54,7 +55,7 @@ static struct nlmsghdr *begin_genl(int type, unsigned int seq, int cmd)
 	return nlh;
 }
 
-static void end(const struct nlmsghdr *nlh)
+void end(const struct nlmsghdr *nlh)
 {
 	tail = mnl_nlmsg_get_payload_tail(nlh);
 }
@@ -102,7 +103,8 @@ static void put_features(const struct nlmsghdr *request)
 		last = -1;
 	for (int i = 0; i <= last; i++) {
 		struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_CONFIG_FEATURE);
-		bool acts = i <= NF_LOOPTRACK_FEATURE_LINGER;
+		bool acts = i <= NF_LOOPTRACK_FEATURE_LINGER ||
+			    i == NF_LOOPTRACK_FEATURE_ORIGIN;
 		bool marks = i == NF_LOOPTRACK_FEATURE_PASSMARK;
 		bool skips = i == NF_LOOPTRACK_FEATURE_EXPRESS && is("express");
 		int mode = acts || skips ? NF_LOOPTRACK_MODE_ENFORCE :
@@ -152,17 +154,19 @@ static void print_set(const struct nlmsghdr *request)
 	fputc('\n', stderr);
 }
 
-/* Likewise. */
-static void print_trace(const struct nlmsghdr *request)
+/* Likewise: protocol, zone and tuple. */
+void print_flow(const char *what, const struct nlmsghdr *request, int tuple)
 {
 	const struct nlattr *attr, *end;
 	const uint8_t *data;
 
-	fputs("trace", stderr);
+	fputs(what, stderr);
 	mnl_attr_for_each(attr, request, GENL_HDRLEN) {
-		if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_TRACE_PROTOCOL)
+		if (mnl_attr_get_payload_len(attr) == sizeof(uint8_t))
 			fprintf(stderr, " %u", mnl_attr_get_u8(attr));
-		if (mnl_attr_get_type(attr) != NF_LOOPTRACK_A_TRACE_FLOW)
+		if (mnl_attr_get_payload_len(attr) == sizeof(uint16_t))
+			fprintf(stderr, " zone %u", mnl_attr_get_u16(attr));
+		if (mnl_attr_get_type(attr) != tuple)
 			continue;
 		mnl_attr_for_each_nested(end, attr) {
 			data = mnl_attr_get_payload(end);
@@ -174,8 +178,8 @@ static void print_trace(const struct nlmsghdr *request)
 	fputc('\n', stderr);
 }
 
-static void put_ack(const struct nlmsghdr *request, int error, const char *message, int offset,
-		    int missing)
+void put_ack(const struct nlmsghdr *request, int error, const char *message, int offset,
+	     int missing)
 {
 	struct nlmsghdr *nlh = begin(NLMSG_ERROR, request->nlmsg_seq);
 	struct nlmsgerr *ack = mnl_nlmsg_put_extra_header(nlh, sizeof(*ack));
@@ -211,8 +215,8 @@ static void put_addresses(struct nlmsghdr *nlh, int six, const char *src, const 
 		     six ? 16 : 4, &addr);
 }
 
-static void put_tuple(struct nlmsghdr *nlh, int type, const char *src, int sport,
-		      const char *dst, int dport)
+void put_tuple(struct nlmsghdr *nlh, int type, const char *src, int sport, const char *dst,
+	       int dport)
 {
 	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
 
@@ -498,7 +502,10 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf,
 	} else if (genl->cmd == NF_LOOPTRACK_CMD_FEATURE_SET) {
 		print_set(request);
 	} else if (genl->cmd == NF_LOOPTRACK_CMD_TRACE_START) {
-		print_trace(request);
+		print_flow("trace", request, NF_LOOPTRACK_A_TRACE_FLOW);
+	} else if (genl->cmd == NF_LOOPTRACK_CMD_FLOW_GET) {
+		if (put_flow(request))
+			return len;
 	}
 	if (is("silent") && request->nlmsg_type != GENL_ID_CTRL)
 		tail = (char *)replies;
@@ -512,7 +519,7 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *sock, void *buf, siz
 	size_t len;
 
 	(void)sock;
-	if (tail == (char *)replies)
+	if (tail == (char *)replies && !put_flows())
 		err = put_event(step++);
 	if (err)
 		return err;

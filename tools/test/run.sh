@@ -60,7 +60,7 @@ expect_sh "no command" 1 'Usage: looptrack' '$tool'
 expect_sh "help" 0 'stats   [--explain' '$tool help'
 expect_sh "-h" 0 'Usage: looptrack' '$tool -h'
 expect_sh "-V" 0 "looptrack $(cat ../VERSION)" '$tool -V'
-expect_sh "unknown command" 1 'unknown command "flow"' '$tool flow'
+expect_sh "unknown command" 1 'unknown command "flwo"' '$tool flwo'
 expect_sh "unknown option" 1 'option "-x" is not understood' '$tool -jx status'
 expect_sh "unknown long option" 1 'option "--jsn" is not understood' '$tool --jsn status'
 expect_sh "option without its value" 1 'option "-n" needs a value' '$tool -n'
@@ -147,6 +147,95 @@ expect_sh "restore: surplus word" 1 'unexpected argument "x"' '$tool restore - x
 expect_sh "restore: option" 1 'option "-x" is not understood here' '$tool restore -x'
 expect_sh "save: surplus word" 1 'unexpected argument "x"' '$tool save x'
 expect_sh "save: JSON" 1 'save: has no JSON; "looptrack -j status" has' '$tool -j save'
+expect_sh "flow: unknown verb" 1 'flow: verb "lst" is none of: list get watch' '$tool flow lst'
+expect_sh "flow: a filter without verb" 1 'flow: verb "--loop" is none of' '$tool flow --loop'
+for verb in list watch; do
+	expect_sh "flow $verb: surplus word" 1 "$verb: unexpected argument \"x\"" \
+		"\$tool flow $verb --loop x"
+	expect_sh "flow $verb: unknown option" 1 'option "-x" is not understood here' \
+		"\$tool flow $verb -x"
+	expect_sh "flow $verb: option that two begin with" 1 'option "--orig-port" is not' \
+		"\$tool flow $verb --orig-port 1"
+done
+for option in -s --sport --reply-port-dst --state --cgroup -w; do
+	expect_sh "flow list: $option without a value" 1 "option \"$option\" needs a value" \
+		"\$tool flow list $option"
+done
+expect_sh "flow list: value of a flag" 1 'option "--loop=1" is not understood here' \
+	'$tool flow list --loop=1'
+expect_sh "flow list: interval" 1 'option "-i" is not understood here' '$tool flow list -i 1'
+# wrong_filter TEXT OPTION VALUE...: none of these is a value of OPTION, and the
+# complaint says what is.
+wrong_filter() {
+	local text=$1 option=$2
+
+	shift 2
+	for value; do
+		expect_sh "flow list: $option $value" 1 "\"$value\" is not $text" \
+			"\$tool flow list $option '$value'"
+	done
+}
+for option in -s --src --orig-src -d --dst --orig-dst -r --reply-src -q --reply-dst; do
+	wrong_filter 'ADDRESS or ADDRESS/LENGTH' $option 10.0.0.1/33
+done
+wrong_filter 'ADDRESS or ADDRESS/LENGTH' -s '' 10.0.0 10.0.0.1:80 10.0.0.1/ 10.0.0.1/-1 / /8 \
+	10.0.0.1/0x8 10.0.0.1/8/8 2001:db8::/129 '[::1]' '*' localhost "$(printf '%99s' '')"
+for option in --sport --orig-port-src --dport --orig-port-dst --reply-port-src \
+	--reply-port-dst; do
+	wrong_filter 'a port from 1 to 65535' $option 0 65536 http
+done
+wrong_filter 'a port from 1 to 65535' --dport '' -1 +1 ' 1' 1x 80,81
+wrong_filter 'an IP protocol' -p '' tpc 256 -1 6x
+wrong_filter 'a state of TCP' --state '' ESTAB listen established,close 1 \
+	"$(printf '%99s' '')"
+wrong_filter 'a number from 0 to 65535' -w '' -1 65536 0x1 x
+for option in --uid --pid; do
+	wrong_filter 'a number from 0 to 4294967295' $option '' -1 4294967296 root \
+		99999999999999999999
+done
+wrong_filter 'VALUE or VALUE/MASK' -m '' / 1/ /1 x 0x 1/1/1 -1 3/1 0x100000000 1/0x100000000
+wrong_filter 'a cgroup: its number, or a directory' --cgroup '' nowhere 1x \
+	99999999999999999999 /nowhere "/sys/fs/cgroup/nowhere" cgroup.procs "$(printf '%9999s' '')"
+for option in '-s 1.1.1.1 --orig-src 2.2.2.2' '--dport 80 --dport 443' '--loop --loop' \
+	'-p tcp --proto udp' '-w 1 --zone 1' '--uid 0 -p tcp --uid 1'; do
+	expect_sh "flow list: $option" 1 'is given twice' "\$tool flow list $option"
+done
+for number in 0 -1 +1 1x 3601 '""' '" 1"' 99999999999999999999; do
+	expect_sh "flow watch: interval $number" 1 'is not a number from 1 to 3600' \
+		"\$tool flow watch -i $number"
+done
+expect_sh "flow watch: JSON" 1 'flow: watch is for terminals; list writes JSON' \
+	'$tool -j flow watch'
+for arguments in '' tcp 'tcp 1.2.3.4:5'; do
+	expect_sh "flow get: too few words" 1 'flow: say get PROTOCOL SOURCE DESTINATION' \
+		"\$tool flow get $arguments"
+	expect_sh "resolve: too few words" 1 'resolve: say PROTOCOL LOCAL PEER' \
+		"\$tool resolve $arguments"
+done
+expect_sh "flow get: too many words" 1 'unexpected argument "x"' \
+	'$tool flow get tcp 1.2.3.4:5 6.7.8.9:10 x'
+expect_sh "resolve: too many words" 1 'resolve: say PROTOCOL LOCAL PEER' \
+	'$tool resolve tcp 1.2.3.4:5 6.7.8.9:10 x'
+for command in 'flow get' resolve; do
+	expect_sh "$command: protocol" 1 '"tpc" is no IP protocol' \
+		"\$tool $command tpc 1.2.3.4:5 6.7.8.9:10"
+	expect_sh "$command: no address" 1 'is not ADDRESS' "\$tool $command tcp 1.2.3:5 6.7.8.9:10"
+	expect_sh "$command: any address" 1 '"*:5" leaves the address out' \
+		"\$tool $command tcp '*:5' 6.7.8.9:10"
+	for protocol in tcp 17; do
+		expect_sh "$command: any port" 1 '"6.7.8.9" leaves the port out' \
+			"\$tool $command $protocol 1.2.3.4:5 6.7.8.9"
+	done
+	expect_sh "$command: two families" 1 'are not of one family' \
+		"\$tool $command tcp 1.2.3.4:5 '[::1]:10'"
+	expect_sh "$command: option" 1 'option "-x" is not understood here' \
+		"\$tool $command -x tcp 1.2.3.4:5 6.7.8.9:10"
+	expect_sh "$command: no zone" 1 'option "-w" needs a value' "\$tool $command -w"
+	for zone in '""' -1 +1 65536 0x1 1x; do
+		expect_sh "$command: zone $zone" 1 'is not a number from 0 to 65535' \
+			"\$tool $command -w $zone tcp 1.2.3.4:5 6.7.8.9:10"
+	done
+done
 expect_sh "monitor: count without number" 1 'option "-C" needs a value' '$tool monitor -C'
 for number in 0 -1 1x '""' 99999999999999999999; do
 	expect_sh "monitor: count $number" 1 'not a number above zero' "\$tool monitor -C $number"
@@ -158,7 +247,7 @@ expect_sh "stats: two formats, one before" 1 'say that or --explain' \
 	'$tool --prometheus stats --explain'
 expect_sh "stats: a label that is no UTF-8" 1 'name is not UTF-8' \
 	'$tool -n "$(printf "a\\377")" stats --prometheus'
-for command in status set reset save restore monitor trace help; do
+for command in status set reset save restore flow resolve monitor trace help; do
 	expect_sh "$command: no metrics" 1 "$command: has nothing for --prometheus, stats has" \
 		"\$tool --prometheus $command"
 done
@@ -206,7 +295,7 @@ expect "status: what express changes" 0 \
 	express status
 expect_sh "status: what it does not change" 0 '=0=' 'echo "=$($fake status | grep -c INPUT)="'
 expect "status: unknown feature" 0 'feature-9  off      mode-17' unknown status
-expect "status: unknown counter" 0 'counter-32  132' unknown status
+expect "status: unknown counter" 0 'counter-35  135' unknown status
 expect "status: unknown default" 0 'netns=netns-9' unknown status
 expect "status: colour" 0 "$(printf 'clash      \033[32menforce\033[0m  enforce')" '' \
 	-c always status
@@ -232,10 +321,11 @@ counters+='"linger_seen":121,"linger_evicted":122,"linger_reaped":123,'
 counters+='"loopsnat_seen":124,"loopsnat_restored":125,'
 counters+='"passmark_seen":126,"passmark_marked":127,'
 counters+='"loopguard_seen":128,"loopguard_released":129,'
-counters+='"express_seen":130,"express_spared":131}'
+counters+='"express_seen":130,"express_spared":131,'
+counters+='"origin_seen":132,"origin_noted":133,"origin_dropped":134}'
 expect "stats: no padding" 0 "$counters" \
 	'' -j stats
-expect "stats: unknown counter" 0 '"express_spared":131,"counter-32":132}' unknown -j stats
+expect "stats: unknown counter" 0 '"origin_dropped":134,"counter-35":135}' unknown -j stats
 expect "stats: largest integer" 0 '"clash_seen":9223372036854775807' huge -j stats
 expect "stats: --explain" 0 '    New flows that lost their port and were committed' '' \
 	stats --explain
@@ -329,7 +419,7 @@ expect "set: largest mark" 0 'set f7m1v4294967295k4294967295' '' \
 	set passmark observe mark 0xffffffff/0xffffffff
 expect "set: mark 0" 0 'set f0m0 f7m2v0k1' '' set passmark enforce mark 0/1 clash off
 expect "save" 0 'passmark   off mark 0x80001000/0xffffffff' marking save
-expect_sh "save: each supported feature" 0 '=clash stale ports linger passmark =' \
+expect_sh "save: each supported feature" 0 '=clash stale ports linger origin passmark =' \
 	'echo "=$($fake save | sed -n "s/^\([a-z]*\)  *[a-z]*$/\1/p" | tr "\n" " ")="'
 expect_sh "save: a comment says what it is" 0 '# Written by looptrack save' '$fake save | head -n 1'
 expect_sh "save: no mark yet" 0 '=passmark   off=' 'echo "=$($fake save | grep passmark)="'
@@ -354,7 +444,7 @@ restores "lines as others end them" 'set f0m0 f1m1' 'clash off\r\nstale observe\
 restores "as set has it" 'set f0m0 f1m1 f7m1v1k1' \
 	'passmark observe mark 1/1 clash off\nstale observe\n'
 restores "as long as it may be" 'set f0m0' "clash off\n$(printf '#%65524s' '')\n"
-expect_sh "restore: what was saved" 0 '=set f0m2 f1m2 f2m2 f3m2 f7m0v2147487744k4294967295=' \
+expect_sh "restore: what was saved" 0 '=set f0m2 f1m2 f2m2 f3m2 f6m2 f7m0v2147487744k4294967295=' \
 	'echo "=$(LOOPTRACK_FAKE=marking $fake save | $fake restore 2>&1)="'
 expect_sh "restore: -" 0 'set f0m0' 'echo clash off | $fake restore -'
 printf '# One\nclash off\n\nstale observe\n' >"$work/conf"
@@ -427,6 +517,225 @@ expect "refused, nest named" 2 '(attribute feature in "stale observe")' \
 expect "refused, request repeated" 2 '(attribute feature.mode in "stale observe")' \
 	"refusing uncapped" set clash off stale observe
 
+# Flows. Of those in the fake kernel, these are listed.
+flows() {
+	expect_sh "flow list $1" 0 "=$2=" "echo \"=\$(\$fake $3 flow list $1 | sed '
+		s/^tcp established.*/redirected/; s/^tcp time-wait.*/plain/; s/^udp.*/rewritten/
+		s/^icmp.*/ping/; s/^253.*/future/' | paste -sd ' ')=\""
+}
+redirected='tcp established 10.1.0.2:40000 -> 203.0.113.1:80 '
+redirected+='answers 127.0.0.1:7000 -> 10.1.0.2:40000 loopback timeout 431999 mark 0x1001 '
+redirected+='first 5/300 4/250 second 3/200 2/150 client established uid 1000 '
+redirected+='server established uid 65534 owner curl[4711] uid 1000 gid 100 cgroup 4321'
+expect "flow list: all there is" 0 "$redirected" '' flow list
+expect "flow list: IPv6, zone, no process" 0 \
+	'udp [2001:db8::2]:1024 -> [2001:db8:9::1]:53 answers [2001:db8:9::1]:53 -> [2001:db8::2]:2048 rewritten stale timeout 29 zone 5 owner uid 0
+' '' flow list
+expect "flow list: plain" 0 'tcp time-wait 10.1.0.3:1024 -> 10.9.0.1:443 timeout 119
+' '' flow list
+expect "flow list: ICMP" 0 'icmp 10.1.0.2:77 -> 10.9.0.1:2048 timeout 30
+' '' flow list
+expect "flow list: of the future" 0 '253 state-77 10.1.0.4 -> 10.9.0.1 client state-88 uid' '' \
+	flow list
+expect "flow list: a name chosen with care" 0 'owner ?[2J?"??? uid 4294967295' '' flow list
+expect "flow list: JSON of that name" 0 '"comm":"?[2J?\"???"' '' -j flow list
+expect "flow list: JSON of the future" 0 '"protocol":"253","zone":0' '' -j flow list
+expect "flow list: stale is coloured" 0 "$(printf '\033[31mstale\033[0m timeout')" '' \
+	-c always flow list
+expect "flow: list is what it does" 0 "$redirected" '' flow
+flows '' 'redirected rewritten plain ping future'
+flows '' 'redirected plain ping future' -4
+flows '' 'rewritten' -6
+flows '-s 10.1.0.2' 'redirected ping'
+flows '--src 10.1.0.0/30' 'redirected plain ping'
+flows '--src 10.1.0.3/31' 'redirected plain ping'
+flows '--orig-src 0.0.0.0/0' 'redirected plain ping future'
+flows '--orig-src 2001:db8::/29' 'rewritten'
+flows '--src ::/0' 'rewritten'
+flows '-d 203.0.113.1/32' 'redirected'
+flows '--dst 2001:db8:9::1' 'rewritten'
+flows '--orig-dst 10.9.0.1' 'plain ping future'
+flows '-r 127.0.0.0/8' 'redirected'
+flows '--reply-src 10.9.0.1' 'plain ping future'
+flows '-q 10.1.0.4' 'future'
+flows '--reply-dst 10.1.0.4/32' 'future'
+flows '-p tcp' 'redirected plain'
+flows '-p 6' 'redirected plain'
+flows '--proto UDP' 'rewritten' ''
+flows '-p icmp' 'ping'
+flows '-p 253' 'future'
+flows '-p sctp' ''
+flows '--sport 1024' 'rewritten plain'
+flows '--orig-port-src 40000' 'redirected'
+flows '--dport 53' 'rewritten'
+flows '--orig-port-dst 443' 'plain'
+flows '--reply-port-src 7000' 'redirected'
+flows '--reply-port-dst 2048' 'rewritten'
+flows '-w 5' 'rewritten'
+flows '--zone 0' 'redirected plain ping future'
+flows '-m 0x1001' 'redirected'
+flows '--mark 0x1000/0x1000' 'redirected'
+flows '--mark 0/0x10' 'redirected rewritten plain ping future'
+flows '--mark 0' 'rewritten plain ping future'
+flows '--mark 010001' 'redirected'
+flows '--state established' 'redirected'
+flows '--state TIME_WAIT' 'plain'
+flows '--state none' ''
+flows '--uid 1000' 'redirected'
+flows '--uid 0' 'rewritten'
+flows '--uid 01000' 'redirected'
+flows '--uid 4294967295' 'future'
+flows '--pid 4711' 'redirected'
+flows '--pid 0' ''
+flows '--cgroup 4321' 'redirected future'
+flows '--cgroup 1' ''
+flows '--loop' 'redirected'
+flows '--implicit-snat' 'rewritten'
+flows '--stale' 'rewritten'
+flows '-p tcp --uid 1000 --loop -s 10.0.0.0/8' 'redirected'
+flows '--loop --stale' ''
+if stat /sys/fs/cgroup/cgroup.procs >/dev/null 2>&1; then
+	flows '--cgroup /' '' && flows '--cgroup /sys/fs/cgroup/' ''
+else
+	report ok "flow list: cgroup by path # SKIP there is none"
+fi
+flow='{"protocol":"tcp","zone":0,"original":{"src":"10.1.0.2","dst":"203.0.113.1",'
+flow+='"sport":40000,"dport":80},"reply":{"src":"127.0.0.1","dst":"10.1.0.2","sport":7000,'
+flow+='"dport":40000},"status":430,"tcp_state":"established","timeout":431999,"mark":4097,'
+flow+='"first_original":{"packets":5,"bytes":300},"first_reply":{"packets":4,"bytes":250},'
+flow+='"second_original":{"packets":3,"bytes":200},"second_reply":{"packets":2,"bytes":150},'
+flow+='"is_loopback":true,"client":{"state":"established","cookie":12,"uid":1000},'
+flow+='"server":{"state":"established","uid":65534},"owner":{"cookie":12,"uid":1000,"pid":4711,'
+flow+='"gid":100,"comm":"curl","cgroup":4321,"since":"2026-11-22T08:31:02.123456789+00:00"},'
+flow+='"is_rewritten":false,"is_stale":false}'
+expect "flow list: JSON" 0 "[$flow," '' -j flow list
+expect "flow list: JSON of one" 0 "[$flow]" '' -j flow list --loop
+expect "flow list: JSON of none" 0 '[]' flowless -j flow list
+expect "flow list: JSON of none that is wanted" 0 '[]' '' -j flow list -p sctp
+expect "flow list: pretty JSON" 0 '        "sport": 1024,' '' -jp flow list
+expect "flow list: none" 0 '' flowless flow list
+# valid NAME ARGUMENTS: a JSON array of so many.
+valid() {
+	expect_sh "$1" 0 "=$2=" "echo \"=\$(\$fake $3 | /usr/bin/python3 -c '
+import json, sys
+print(len(json.load(sys.stdin)))')=\""
+}
+valid "flow list: JSON that others understand" 5 '-j flow list'
+valid "flow list: pretty JSON that others understand" 5 '-jp flow list'
+LOOPTRACK_FAKE=many valid "flow list: a long one" 3000 '-j flow list'
+# What is cut short doesn't look complete, and nothing that wasn't begun is there.
+for words in broken reasoned halfdone crooked; do
+	expect_sh "flow list: JSON of a list that fails, $words" 0 '==' \
+		"echo \"=\$(LOOPTRACK_FAKE=$words \$fake -j flow list 2>/dev/null | grep ']')=\""
+	expect_sh "flow list: and that was begun, $words" 0 '=[{"protocol":"tcp"=' \
+		"echo \"=\$(LOOPTRACK_FAKE=$words \$fake -j flow list 2>/dev/null |
+			head -n 1 | cut -c 1-18)=\""
+done
+for words in absent unprivileged lame newer stern; do
+	expect_sh "flow list: JSON of no list, $words" 0 '==' \
+		"echo \"=\$(LOOPTRACK_FAKE=$words \$fake -j flow list 2>/dev/null)=\""
+done
+expect "flow list: fails at the end" 2 'the kernel refused: Cannot allocate memory' broken flow list
+expect "flow list: fails at the end, with a reason" 2 \
+	'the kernel refused: the table has burnt down' reasoned flow list
+expect "flow list: half an end" 5 'its answer is not understood' halfdone flow list
+expect "flow list: an attribute too short" 5 'its answer is not understood' crooked flow list
+expect "flow list: without privilege" 4 'needs CAP_NET_ADMIN' unprivileged flow list
+expect "flow list: older module" 5 'older than this tool: reload the module' lame flow list
+expect "flow list: absent" 3 'modprobe nf_looptrack' absent flow list
+if [ "$(id -u)" = 0 ]; then
+	expect "flow list: namespace by path" 0 "$redirected" '' -n /proc/self/ns/net flow list
+fi
+
+expect_sh "flow watch" 0 '=2=' \
+	'echo "=$(LOOPTRACK_FAKE=watched $fake flow watch -i 1 | grep -c "5 flows, every 1 s")="'
+expect_sh "flow watch: filters" 0 '1 flows, every 1 s' \
+	'LOOPTRACK_FAKE=watched $fake flow watch --loop -i 1'
+expect "flow watch: clears, lines don't wrap" 0 "$(printf '\033[H\033[J\033[?7l')tcp" watched \
+	flow watch -i 1
+expect_sh "flow watch: no reader" 0 '' '{ sleep 0.1; $fake flow watch -i 1 || echo $?; } | :'
+expect_sh "flow watch: closed" 7 'cannot write: Bad file' '$fake flow watch >&-'
+expect "flow watch: fails" 2 'the table has burnt down' reasoned flow watch
+
+expect "flow get" 0 "$redirected" '' flow get tcp 10.1.0.2:40000 203.0.113.1:80
+expect "flow get: what is asked" 0 'flow 6 zone 0 1:0a010002 5:9c40 2:cb007101 6:0050' '' \
+	flow get tcp 10.1.0.2:40000 203.0.113.1:80
+expect "flow get: IPv6, zone" 0 \
+	'flow 17 zone 5 3:20010db8000000000000000000000002 5:0035 4:00000000000000000000000000000001' \
+	'' flow get -w 5 udp '[2001:db8::2]:53' '[::1]:1024'
+expect "flow get: --zone" 0 'flow 6 zone 65535' '' flow get --zone 65535 6 1.2.3.4:5 6.7.8.9:10
+expect "flow get: no ports" 0 'flow 47 zone 0 1:01020304 2:06070809' '' \
+	flow get gre 1.2.3.4 6.7.8.9
+expect "flow get: JSON" 0 "$flow" '' -j flow get tcp 10.1.0.2:40000 203.0.113.1:80
+expect "flow get: pretty JSON" 0 '    "zone": 0,' '' -jp flow get tcp 10.1.0.2:40000 203.0.113.1:80
+expect "flow get: none" 2 'the kernel refused: there is no such flow' gone \
+	flow get tcp 1.2.3.4:5 6.7.8.9:10
+for command in 'flow get' resolve; do
+	# shellcheck disable=SC2086
+	set -- $command tcp 1.2.3.4:5 6.7.8.9:10
+	expect "$command: without privilege" 4 'needs CAP_NET_ADMIN' unprivileged "$@"
+	expect "$command: older module" 5 'does not know this command' lame "$@"
+	expect "$command: absent" 3 'modprobe nf_looptrack' absent "$@"
+	expect "$command: no answer" 5 'its answer is not understood' silent "$@"
+	expect "$command: of the future" 0 '10.1.0.4 -> 10.9.0.1' futuristic "$@"
+done
+
+resolved='tcp 10.1.0.2:40000 -> 203.0.113.1:80 curl[4711] uid 1000 gid 100 cgroup 4321'
+proxied='tcp 127.0.0.1:7000 10.1.0.2:40000'
+# shellcheck disable=SC2086
+expect "resolve" 0 "$resolved" '' resolve $proxied
+# shellcheck disable=SC2086
+expect "resolve: what is asked" 0 'flow 6 zone 7 1:7f000001 5:1b58 2:0a010002 6:9c40' '' \
+	resolve --zone 7 $proxied
+# shellcheck disable=SC2086
+expect "resolve: nobody is known" 0 'tcp 10.1.0.3:1024 -> 10.9.0.1:443
+' forwarded resolve $proxied
+answer='{"protocol":"tcp","zone":0,"original":{"src":"10.1.0.2","dst":"203.0.113.1",'
+answer+='"sport":40000,"dport":80},"owner":{"cookie":12,"uid":1000,"pid":4711,"gid":100,'
+answer+='"comm":"curl","cgroup":4321,"since":"2026-11-22T08:31:02.123456789+00:00"}}'
+# shellcheck disable=SC2086
+expect "resolve: JSON" 0 "$answer" '' -j resolve $proxied
+# shellcheck disable=SC2086
+expect "resolve: none" 2 'looptrack: the kernel refused: there is no such flow' gone \
+	resolve $proxied
+# resolves NAME CODE ANSWERS COMPLAINT LINES: so many answers, and this is complained
+# about, or nothing.
+resolves() {
+	printf '%b' "$5" >"$work/lines"
+	expect_sh "resolve -: $1" 0 "=$2=$3=$4" "
+		said=\$({ \$fake resolve - <'$work/lines' >'$work/answers'; echo \"code \$?\"; } 2>&1 |
+			grep -v '^flow ')
+		echo \"=\${said##*code }=\$(grep -c '' '$work/answers')=\${said%code *}=\""
+}
+resolves "nothing" 0 0 '=' ''
+resolves "one" 0 1 '=' "$proxied\n"
+resolves "several" 0 3 '=' "$proxied\n$proxied\nudp [::1]:1 [::1]:2\n"
+resolves "comments, blanks" 0 1 '=' "# x\n\n \t\n\t$proxied \t# y\n#$proxied\n"
+resolves "no newline at the end" 0 1 '=' "$proxied"
+resolves "lines as others end them" 0 2 '=' "$proxied\r\n\r\n$proxied\r\n"
+resolves "too few words" 1 2 'looptrack: stdin:2: this is not PROTOCOL LOCAL PEER' \
+	"$proxied\ntcp 127.0.0.1:7000\n$proxied\n"
+resolves "too many words" 1 1 'looptrack: stdin:1: this is not PROTOCOL LOCAL PEER' \
+	"$proxied x\n$proxied\n"
+resolves "a bad protocol" 1 1 'looptrack: stdin:3: "tpc" is no IP protocol' \
+	"\n\ntpc 1.2.3.4:5 6.7.8.9:10\n$proxied\n"
+resolves "a bad address" 1 0 'looptrack: stdin:1: "x" is not ADDRESS' "tcp x 6.7.8.9:10\n"
+resolves "no port" 1 0 'looptrack: stdin:1: "1.2.3.4" leaves the port out' \
+	"tcp 1.2.3.4 6.7.8.9:10\n"
+LOOPTRACK_FAKE=gone resolves "none" 2 0 \
+	'looptrack: stdin:1: the kernel refused: there is no such flow' "$proxied\n$proxied\n"
+LOOPTRACK_FAKE=gone resolves "the last complaint's exit code" 1 0 'looptrack: stdin:1: the' \
+	"$proxied\nx\n"
+LOOPTRACK_FAKE=unprivileged resolves "what concerns all is said once" 4 0 \
+	"$(printf 'looptrack: not permitted: %s' 'this needs CAP_NET_ADMIN')" "$proxied\n$proxied\n"
+expect_sh "resolve -: once" 0 '=1=' 'echo "=$(printf "%s\n" "tcp 1.2.3.4:5 6.7.8.9:10" \
+	"tcp 1.2.3.4:5 6.7.8.9:10" | LOOPTRACK_FAKE=unprivileged $fake resolve - 2>&1 | wc -l)="'
+expect_sh "resolve -: JSON, one a line" 0 '=2=' \
+	"echo \"=\$(printf '%s\n' '$proxied' '$proxied' | \$fake -j resolve - 2>/dev/null |
+		grep -cxF '$answer')=\""
+expect_sh "resolve -: directory" 7 'cannot read stdin: Is a directory' '$fake resolve - </'
+expect_sh "resolve -: closed" 0 '' '$fake resolve - <&-'
+
 # Events. The fake kernel ends with SIGINT, or as it is told.
 first='2026-11-22 08:31:02.123456 clash repicked tcp 10.1.0.2:1024 -> 10.9.0.1:80 '
 first+='wanted 192.0.2.1:1024 got 192.0.2.1:23456 holder 10.2.0.2:1024 -> 10.9.0.1:80 picks 1'
@@ -489,15 +798,39 @@ for arguments in status "-j status" stats save help -V "stats --prometheus" "mon
 	expect_sh "$arguments: closed" 7 'cannot write: Bad file' "\$fake $arguments >&-"
 	expect_sh "$arguments: no reader" 0 '' "{ sleep 0.1; \$fake $arguments || echo \$?; } | :"
 done
+for arguments in "flow list" "-j flow list" "resolve $proxied" "-j resolve $proxied" \
+	"flow get $proxied"; do
+	for words in '' many; do
+		name="$arguments${words:+, $words}"
+		expect_sh "$name: full" 7 'cannot write: No space left' \
+			"LOOPTRACK_FAKE=$words \$fake $arguments >/dev/full"
+		expect_sh "$name: closed" 7 'cannot write: Bad file' \
+			"LOOPTRACK_FAKE=$words \$fake $arguments >&-"
+		expect_sh "$name: no reader" 0 '' "
+			{ sleep 0.1; LOOPTRACK_FAKE=$words \$fake $arguments 2>'$work/err' || echo \$?; } |
+			:; grep -v '^flow ' '$work/err' || :"
+	done
+done
+expect_sh "resolve -: no reader" 0 '' \
+	"{ sleep 0.1; yes '$proxied' | \$fake resolve - 2>/dev/null || echo \$?; } | :"
 expect_sh "nothing to write, closed" 0 '' '$fake reset >&-'
 
 # One vocabulary: each word of the tool has its place in man page and completion.
 {
 	LOOPTRACK_FAKE=marking "$fake" -j status
 	LOOPTRACK_FAKE=owned "$fake" -j monitor
+	"$fake" -j flow list
 } | tr -c 'a-z_\n' '\n' | grep -E '^[a-z]+_[a-z_]+$' | sort -u >"$work/words"
 for word in $(cat "$work/words"); do
 	expect_sh "$word is documented" 0 "$word" 'cat looptrack.8'
+done
+for word in $("$fake" -j flow list | grep -o '"[a-z_]*":' | tr -d '":' | sort -u); do
+	expect_sh "key $word of a flow is documented" 0 '' \
+		"sed -n '/^.Sh JSON/,/^.Sh PROM/p' looptrack.8 | grep -qw $word"
+done
+for word in $(sed -n 's/^	{ .*, "\([a-z-]*\)", [A-Z]*, .*/\1/p' filter.c); do
+	expect_sh "--$word is documented" 0 '' \
+		"sed -n '/^.Sh FLOWS/,/^.Sh EVENTS/p' looptrack.8 | grep -q '^.It.*Fl -$word\\>'"
 done
 for word in $("$fake" -j status | tr '{' '\n' | sed -n 's/^"name":"\([a-z]*\)".*/\1/p'); do
 	expect_sh "$word is documented" 0 ".It Cm $word" 'cat looptrack.8'
@@ -533,10 +866,11 @@ completes() {
 sorted() { sort | paste -sd ' '; }
 commands=$("$tool" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | sorted)
 options=$("$tool" help | sed -n '/^Options/,$p' | grep -o -e '--[a-z]*' | sorted)
+filters=$(sed -n 's/^	{ .*, "\([a-z-]*\)", [A-Z]*, .*/--\1/p' filter.c | sorted)
 features=$("$fake" -j status | grep -o '"name":"[a-z]*"' | cut -d '"' -f 4 | sorted)
 completes "commands" 'looptrack ' "$commands"
 completes "commands, behind options" 'looptrack -j -n x ' "$commands"
-completes "a command begun" 'looptrack re' 'reset restore'
+completes "a command begun" 'looptrack res' 'reset resolve restore'
 completes "options" 'looptrack --' "$options"
 completes "features" 'looptrack set ' "$features"
 completes "modes" 'looptrack -n x set clash ' 'enforce observe off'
@@ -545,7 +879,15 @@ completes "a mark, and features that are left" \
 	'express loopguard mark origin'
 completes "behind a mark" 'looptrack set passmark off mark 1/1 c' 'clash'
 completes "the formats of stats" 'looptrack stats --' '--explain --prometheus'
-completes "files" 'looptrack restore cmd_re' 'cmd_reset.c cmd_restore.c'
+completes "files" 'looptrack restore cmd_res' 'cmd_reset.c cmd_resolve.c cmd_restore.c'
+completes "verbs of flow" 'looptrack -n x flow ' 'get list watch'
+completes "filters" 'looptrack flow list --' "$filters"
+completes "filters, behind one" 'looptrack flow watch --uid 0 --im' '--implicit-snat'
+completes "protocols" 'looptrack flow list -p ' 'icmp icmpv6 sctp tcp udp'
+completes "protocols of get" 'looptrack flow get ' 'icmp icmpv6 sctp tcp udp'
+completes "states" 'looptrack flow list --loop --state s' 'syn-recv syn-sent syn-sent2'
+completes "what resolve takes" 'looptrack resolve ' '- tcp udp'
+completes "options of resolve" 'looptrack resolve --' '--zone'
 completes "nothing for save" 'looptrack save ' ''
 
 # What is installed: all of it, in its place, and gone again.
@@ -553,6 +895,8 @@ install() { make -s O="$O" DESTDIR="$work/root" PREFIX=/usr "$@" >"$work/out" 2>
 install install
 (cd "$work/root" && find . -type f | sort) >"$work/installed"
 expect_sh "install" 0 '==' "echo \"=\$(diff - '$work/installed' <<-'END'
+	./usr/include/linux/nf_looptrack.h
+	./usr/include/linux/nf_looptrack_origin.h
 	./usr/lib/systemd/system/looptrack.service
 	./usr/sbin/looptrack
 	./usr/share/bash-completion/completions/looptrack
@@ -561,6 +905,11 @@ expect_sh "install" 0 '==' "echo \"=\$(diff - '$work/installed' <<-'END'
 	./usr/share/zsh/vendor-completions/_looptrack
 	END
 	)=\""
+for header in nf_looptrack nf_looptrack_origin; do
+	expect_sh "$header.h stands alone" 0 '' \
+		"echo '#include <linux/$header.h>' |
+		cc -Wall -Wextra -Werror -fsyntax-only -I '$work/root/usr/include' -xc -"
+done
 install uninstall
 expect_sh "uninstall" 0 '==' "echo \"=\$(find '$work/root' -type f)=\""
 # To be verified, the unit has to find the tool where it says.

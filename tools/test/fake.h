@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FAKE_H
+#define FAKE_H
+
+#include <stdbool.h>
+
+struct nlmsghdr;
+
+#define FAMILY	33
+
+/* Is the kernel unusual like this? */
+int is(const char *word);
+
+/* A message of the datagram that is received next; others may follow its end. */
+struct nlmsghdr *begin(int type, unsigned int seq);
+struct nlmsghdr *begin_genl(int type, unsigned int seq, int cmd);
+void end(const struct nlmsghdr *nlh);
+
+void put_tuple(struct nlmsghdr *nlh, int type, const char *src, int sport, const char *dst,
+	       int dport);
+void put_ack(const struct nlmsghdr *request, int error, const char *message, int offset,
+	     int missing);
+
+/* What was asked for, in the order of the attributes, for the test to see. */
+void print_flow(const char *what, const struct nlmsghdr *request, int tuple);
+
+/* Answer flow-get: true if there is nothing to add. */
+bool put_flow(const struct nlmsghdr *request);
+
+/* The next datagram of a list; false if there is none. */
+bool put_flows(void);
+
+#endif /* FAKE_H */

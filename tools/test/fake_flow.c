@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The flows of the kernel that fake.c makes up. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdint.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <linux/nf_looptrack.h>
+
+#include "fake.h"
+
+#define MANY	300	/* datagrams, of a list that is longer than any buffer */
+
+static unsigned int list_seq;	/* of the list that is read, or 0 */
+static int lists;		/* that were asked for */
+static int part;		/* of the list: datagrams sent */
+
+static void put_pass(struct nlmsghdr *nlh, int type, uint64_t packets, uint64_t bytes)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_PASS_PAD, 0, NULL);
+	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_PASS_PACKETS, packets);
+	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_PASS_BYTES, bytes);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_socket(struct nlmsghdr *nlh, int type, int state, uint64_t cookie, uint32_t uid)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_SOCKET_STATE, state);
+	if (cookie)
+		mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_SOCKET_COOKIE, cookie);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_SOCKET_UID, uid);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+/* @pid: 0 if the reader can't see it; @comm: NULL if the process isn't known */
+static void put_owner(struct nlmsghdr *nlh, uint64_t cookie, uint32_t uid, uint32_t pid,
+		      const char *comm)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FLOW_OWNER);
+
+	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_OWNER_COOKIE, cookie);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_OWNER_UID, uid);
+	if (pid)
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_OWNER_PID, pid);
+	if (comm) {
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_OWNER_GID, 100);
+		mnl_attr_put_strz(nlh, NF_LOOPTRACK_A_OWNER_COMM, comm);
+		mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_OWNER_CGROUP, 4321);
+	}
+	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_OWNER_SINCE, 1795336262123456789ULL);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static struct nlmsghdr *begin_flow(unsigned int seq, int protocol, int zone)
+{
+	struct nlmsghdr *nlh = begin_genl(FAMILY, seq, NF_LOOPTRACK_CMD_FLOW_GET);
+
+	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_FLOW_PROTOCOL, protocol);
+	if (is("crooked") && zone)		/* half of it */
+		mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_FLOW_ZONE, zone);
+	else
+		mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_FLOW_ZONE, zone);
+	return nlh;
+}
+
+/* All there is to be told: redirected, between two local sockets, of a process. */
+static void put_redirected(unsigned int seq, int port)
+{
+	struct nlmsghdr *nlh = begin_flow(seq, IPPROTO_TCP, 0);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "10.1.0.2", port, "203.0.113.1", 80);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "127.0.0.1", 7000, "10.1.0.2", port);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_STATUS, 0x1ae);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TCP_STATE, NF_LOOPTRACK_TCP_ESTABLISHED);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TIMEOUT, 431999);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_MARK, 0x1001);
+	put_pass(nlh, NF_LOOPTRACK_A_FLOW_FIRST_ORIGINAL, 5, 300);
+	put_pass(nlh, NF_LOOPTRACK_A_FLOW_FIRST_REPLY, 4, 250);
+	put_pass(nlh, NF_LOOPTRACK_A_FLOW_SECOND_ORIGINAL, 3, 200);
+	put_pass(nlh, NF_LOOPTRACK_A_FLOW_SECOND_REPLY, 2, 150);
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_LOOPBACK, 0, NULL);
+	put_socket(nlh, NF_LOOPTRACK_A_FLOW_CLIENT, NF_LOOPTRACK_SOCKET_ESTABLISHED, 12, 1000);
+	put_socket(nlh, NF_LOOPTRACK_A_FLOW_SERVER, NF_LOOPTRACK_SOCKET_ESTABLISHED, 0, 65534);
+	put_owner(nlh, 12, 1000, 4711, "curl");
+	end(nlh);
+}
+
+/* Without accounting, NATed to another port, of a process that nobody knows. */
+static void put_rewritten(unsigned int seq)
+{
+	struct nlmsghdr *nlh = begin_flow(seq, IPPROTO_UDP, 5);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "2001:db8::2", 1024, "2001:db8:9::1", 53);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "2001:db8:9::1", 53, "2001:db8::2", 2048);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_STATUS, 0x198);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TIMEOUT, 29);
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_REWRITTEN, 0, NULL);
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_STALE, 0, NULL);
+	put_owner(nlh, 13, 0, 0, NULL);
+	end(nlh);
+}
+
+/* Forwarded, and as plain as can be. */
+static void put_plain(unsigned int seq)
+{
+	struct nlmsghdr *nlh = begin_flow(seq, IPPROTO_TCP, 0);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "10.1.0.3", 1024, "10.9.0.1", 443);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "10.9.0.1", 443, "10.1.0.3", 1024);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TCP_STATE, NF_LOOPTRACK_TCP_TIME_WAIT);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TIMEOUT, 119);
+	end(nlh);
+}
+
+/* What ICMP has instead of ports is its id, and type and code. */
+static void put_ping(unsigned int seq)
+{
+	struct nlmsghdr *nlh = begin_flow(seq, IPPROTO_ICMP, 0);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "10.1.0.2", 77, "10.9.0.1", 2048);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "10.9.0.1", 77, "10.1.0.2", 0);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TIMEOUT, 30);
+	end(nlh);
+}
+
+/* Of a newer kernel, and of a process that chose its name with care. */
+static void put_future(unsigned int seq)
+{
+	struct nlmsghdr *nlh = begin_flow(seq, 253, 0);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "10.1.0.4", 0, "10.9.0.1", 0);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "10.9.0.1", 0, "10.1.0.4", 0);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TCP_STATE, 77);
+	mnl_attr_put_u64(nlh, 99, 1);
+	put_socket(nlh, NF_LOOPTRACK_A_FLOW_CLIENT, 88, 0, 4294967295U);
+	put_owner(nlh, ~0ULL, 4294967295U, 0, "\033[2J\377\"\303\244\n");
+	end(nlh);
+}
+
+static void put_done(unsigned int seq)
+{
+	struct nlmsghdr *nlh = begin(NLMSG_DONE, seq);
+	int *error = mnl_nlmsg_put_extra_header(nlh, sizeof(*error));
+
+	nlh->nlmsg_flags = NLM_F_MULTI;
+	*error = is("broken") ? -ENOMEM : is("reasoned") ? -EINVAL : 0;
+	if (is("reasoned")) {
+		nlh->nlmsg_flags |= NLM_F_ACK_TLVS;
+		mnl_attr_put_strz(nlh, NLMSGERR_ATTR_MSG, "the table has burnt down");
+	}
+	if (is("halfdone"))
+		nlh->nlmsg_len -= 2;
+	end(nlh);
+}
+
+bool put_flows(void)
+{
+	unsigned int seq = list_seq;
+
+	if (!seq)
+		return false;
+	if (is("many") && part < MANY) {
+		for (int i = 0; i < 10; i++)
+			put_redirected(seq, 1024 + 10 * part + i);
+	} else if (!part && !is("flowless") && !is("many")) {
+		put_redirected(seq, 40000);
+		put_rewritten(seq);
+	} else if (part == 1 && !is("flowless")) {
+		put_plain(seq);
+		put_ping(seq);
+		put_future(seq);
+		put_redirected(seq + 1000, 1);	/* somebody else's */
+	} else {
+		put_done(seq);
+		list_seq = 0;
+	}
+	part++;
+	return true;
+}
+
+bool put_flow(const struct nlmsghdr *request)
+{
+	if ((request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
+		list_seq = request->nlmsg_seq;
+		part = 0;
+		if (is("watched") && ++lists == 3)
+			raise(SIGINT);
+		return true;
+	}
+	print_flow("flow", request, NF_LOOPTRACK_A_FLOW_TUPLE);
+	if (is("gone")) {
+		put_ack(request, ENOENT, "there is no such flow", 0, 0);
+		return true;
+	}
+	if (is("forwarded"))
+		put_plain(request->nlmsg_seq);
+	else if (is("futuristic"))
+		put_future(request->nlmsg_seq);
+	else
+		put_redirected(request->nlmsg_seq, 40000);
+	return false;
+}
