@@ -910,6 +910,15 @@ for header in nf_looptrack nf_looptrack_origin; do
 		"echo '#include <linux/$header.h>' |
 		cc -Wall -Wextra -Werror -fsyntax-only -I '$work/root/usr/include' -xc -"
 done
+# The example in Python has the struct as a format.
+format=$(sed -n 's/^ORIGIN = struct.Struct("\(.*\)")/\1/p' examples/origin_proxy.py)
+size=$(/usr/bin/python3 -c "import struct; print(struct.calcsize('$format'))")
+cat >"$work/size.c" <<END
+#include <linux/nf_looptrack_origin.h>
+_Static_assert(sizeof(struct nf_looptrack_origin) == $size, "size");
+END
+expect_sh "origin_proxy.py: the struct" 0 '' \
+	"cc -fsyntax-only -I '$work/root/usr/include' '$work/size.c'"
 install uninstall
 expect_sh "uninstall" 0 '==' "echo \"=\$(find '$work/root' -type f)=\""
 # To be verified, the unit has to find the tool where it says.
