@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Who may do what: reads are for everybody; modes, counters and the event group
-# are for who has CAP_NET_ADMIN in the user namespace that owns the network
-# namespace, and for that network namespace only.
+# Who may do what: reads are for everybody, but for the flows; these, modes,
+# counters and the event group are for who has CAP_NET_ADMIN in the user namespace
+# that owns the network namespace, and for that network namespace only.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -87,7 +87,8 @@ tool() {
 	local verb status
 
 	setup || return
-	for verb in "set clash off" reset monitor; do
+	for verb in "set clash off" reset monitor "flow list" \
+		"flow get tcp 127.0.0.1:1 127.0.0.1:2" "resolve tcp 127.0.0.1:1 127.0.0.1:2"; do
 		# shellcheck disable=SC2086 # words
 		genl_in "$a" "${nobody[@]}" timeout 5 looptrack $verb >"$tmp/out"
 		status=$?
