@@ -18,8 +18,8 @@
 #define NF_LOOPTRACK_SO_ORIGIN		0x4c54
 
 /* Bits of known. Addresses and ports always are. */
-#define NF_LOOPTRACK_ORIGIN_SOCKET	(1U << 0) /* cookie, cgroup, time, uid */
-#define NF_LOOPTRACK_ORIGIN_PROCESS	(1U << 1) /* gid, pid, comm */
+#define NF_LOOPTRACK_ORIGIN_SOCKET	0x1 /* cookie, cgroup, time, uid */
+#define NF_LOOPTRACK_ORIGIN_PROCESS	0x2 /* gid, pid, comm */
 
 /**
  * struct nf_looptrack_origin - whom a connection comes from
