@@ -278,6 +278,7 @@ static unsigned int lt_flow_batch(const struct lt_flow_walk *walk,
 	lock = &nf_conntrack_locks[walk->bucket % CONNTRACK_LOCKS];
 	local_bh_disable();
 	nf_conntrack_lock(lock);
+	__acquire(lock);	/* which its declaration doesn't tell sparse */
 again:
 	/* It may have been resized. */
 	if (walk->bucket >= nf_conntrack_htable_size)
