@@ -327,8 +327,10 @@ static void lt_linger_state(void *data, const struct sock *sk,
 	    !sk->sk_net_refcnt)
 		return;
 
+	/* Most namespaces have no rule that needs conntrack, and no entry. */
 	ln = lt_net(sock_net(sk));
-	if (lt_linger_mode(ln) != NF_LOOPTRACK_MODE_OFF)
+	if (lt_linger_mode(ln) != NF_LOOPTRACK_MODE_OFF &&
+	    nf_conntrack_count(ln->net))
 		lt_linger_enqueue(ln, sk);
 }
 
