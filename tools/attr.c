@@ -92,7 +92,7 @@ static json_t *json_u64(uint64_t value)
 static json_t *json_word(const struct attr_words *words, uint32_t value)
 {
 	if (value < words->count)
-		return json_string(words->word[value]);
+		return json_string_nocheck(words->word[value]);
 	return json_sprintf("%s-%u", words->what, value);
 }
 
@@ -116,25 +116,33 @@ static json_t *json_tcp_flags(uint8_t flags)
 	return json_string(text);
 }
 
+/* Much of what is listed is of the same second as what was before. */
 static json_t *json_time(uint64_t ns)
 {
+	static char date[32], offset[8];
+	static time_t last = -1;
 	time_t sec = ns / 1000000000;
-	char date[32];
+	char text[64];
 	struct tm tm;
-	int offset;
 
-	if (!localtime_r(&sec, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
-		return json_string("-");
-	offset = tm.tm_gmtoff / 60;
-	return json_sprintf("%s.%09u%c%02d:%02d", date, (unsigned int)(ns % 1000000000),
-			    offset < 0 ? '-' : '+', abs(offset) / 60, abs(offset) % 60);
+	if (sec != last) {
+		last = -1;
+		if (!localtime_r(&sec, &tm) ||
+		    !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
+			return json_string("-");
+		snprintf(offset, sizeof(offset), "%c%02ld:%02ld", tm.tm_gmtoff < 0 ? '-' : '+',
+			 labs(tm.tm_gmtoff) / 3600 % 100, labs(tm.tm_gmtoff) / 60 % 60);
+		last = sec;
+	}
+	snprintf(text, sizeof(text), "%s.%09u%s", date, (unsigned int)(ns % 1000000000), offset);
+	return json_string_nocheck(text);
 }
 
 static json_t *json_address(int family, const void *data)
 {
 	char buf[INET6_ADDRSTRLEN];
 
-	return json_string(inet_ntop(family, data, buf, sizeof(buf)));
+	return json_string_nocheck(inet_ntop(family, data, buf, sizeof(buf)));
 }
 
 /* What is not printable ASCII is shown as "?": it might not even be UTF-8, and
@@ -228,7 +236,7 @@ static int decode_known(json_t *object, const struct attr_desc *desc, const stru
 		return -1;
 	}
 	if (desc->type != ATTR_LIST)
-		return json_object_set_new(object, key, decode_value(desc, attr));
+		return json_object_set_new_nocheck(object, key, decode_value(desc, attr));
 
 	list = json_object_get(object, key);
 	if (!list) {
@@ -260,7 +268,7 @@ static int decode_absent_flags(json_t *object, const struct attr_set *set)
 		const struct attr_desc *desc = &set->desc[i];
 
 		if (desc->type == ATTR_FLAG && !json_object_get(object, attr_key(desc)) &&
-		    json_object_set_new(object, attr_key(desc), json_false()))
+		    json_object_set_new_nocheck(object, attr_key(desc), json_false()))
 			return -1;
 	}
 	return 0;
