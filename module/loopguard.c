@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Feature loopguard: flows that a redirect hands to the process that opens them. */
+/* Feature loopguard: flows that a redirect hands to the proxy that opens them. */
 
 #include <linux/fdtable.h>
 #include <linux/jiffies.h>
@@ -16,6 +16,7 @@
 #include "loopguard.h"
 #include "nat.h"
 #include "netns.h"
+#include "proxy.h"
 
 /*
  * A transparent proxy is given all that leaves, by a rule that forgot to exempt
@@ -29,6 +30,10 @@
  * among the files of the process that connects, as it does so; not beyond so
  * many of them, as that is done with each connection that is redirected. What
  * listens is opened first.
+ *
+ * That says nothing where another process connects, or the kernel does on its own
+ * time, or where two proxies hand a connection to each other. Who has such can
+ * name them, and is believed.
  */
 #define LT_LOOPGUARD_FILES	256
 
@@ -121,6 +126,16 @@ static bool lt_loopguard_is_own(const struct sock *server)
 	return false;
 }
 
+/* Is a flow from a proxy handed to a proxy, as far as the operator named them? */
+static bool lt_loopguard_is_named(const struct lt_net *ln, struct sock *from,
+				  struct sock *server,
+				  const struct nf_conntrack_tuple *reply)
+{
+	return sk_fullsock(from) &&
+	       lt_proxies_have_loop(rcu_dereference(ln->proxies), from, server,
+				    ntohs(reply->src.u.all));
+}
+
 /* Is a new flow handed to whom it comes from? Then ev tells about it. */
 static bool lt_loopguard_is_loop(struct lt_net *ln, const struct sk_buff *skb,
 				 const struct nf_conn *ct,
@@ -139,7 +154,8 @@ static bool lt_loopguard_is_loop(struct lt_net *ln, const struct sk_buff *skb,
 	if (!server)
 		return false;
 
-	loop = lt_loopguard_is_own(server);
+	loop = lt_loopguard_is_named(ln, state->sk, server, reply) ||
+	       lt_loopguard_is_own(server);
 	if (loop) {
 		lt_event_describe(ev, NF_LOOPTRACK_FEATURE_LOOPGUARD, ct,
 				  state->sk);
@@ -168,8 +184,8 @@ static void lt_loopguard_report(struct lt_net *ln, struct lt_event *ev,
  * @ct: its entry: unconfirmed
  * @state: of the hook, POST_ROUTING
  *
- * Context: softirq, or process context with a hook's RCU read lock. Of use in
- * the context of the process that sends.
+ * Context: softirq, or process context with a hook's RCU read lock. Proxies that
+ * are not named are found in the context of the process that sends.
  */
 void lt_loopguard_observe(struct lt_net *ln, const struct sk_buff *skb,
 			  const struct nf_conn *ct,
@@ -190,8 +206,8 @@ void lt_loopguard_observe(struct lt_net *ln, const struct sk_buff *skb,
  * @ct: its entry: unconfirmed
  * @state: of the hook, LOCAL_OUT
  *
- * Context: softirq, or process context with a hook's RCU read lock. Of use in
- * the context of the process that sends.
+ * Context: softirq, or process context with a hook's RCU read lock. Proxies that
+ * are not named are found in the context of the process that sends.
  */
 void lt_loopguard_release(struct lt_net *ln, struct sk_buff *skb,
 			  struct nf_conn *ct,

@@ -232,6 +232,14 @@ static int lt_netns_set_lingering(struct lt_net *ln, bool linger)
 	return err;
 }
 
+static void lt_netns_set_proxies(struct lt_net *ln, struct lt_proxies *proxies)
+{
+	proxies = rcu_replace_pointer(ln->proxies, proxies,
+				      lockdep_is_held(&ln->lock));
+	if (proxies)
+		kfree_rcu(proxies, rcu);
+}
+
 /**
  * lt_netns_set_modes() - change modes of features, all or none
  * @net: network namespace
@@ -240,8 +248,8 @@ static int lt_netns_set_lingering(struct lt_net *ln, bool linger)
  * Packets under way may still see the old modes when this returns.
  *
  * Context: may sleep.
- * Return: 0, or an error with nothing changed: of nf_register_net_hooks() or
- * lt_linger_start().
+ * Return: 0, and the proxies in @modes are no longer the caller's; or an error
+ * with nothing changed: of nf_register_net_hooks() or lt_linger_start().
  */
 int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 {
@@ -284,6 +292,8 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 		WRITE_ONCE(ln->passmark.value, modes->passmark.value);
 		WRITE_ONCE(ln->passmark.mask, modes->passmark.mask);
 	}
+	if (modes->proxies)
+		lt_netns_set_proxies(ln, modes->proxies);
 
 	/* Nothing that undoes can fail. */
 	lt_netns_set_lingering(ln, linger);
@@ -417,6 +427,8 @@ static void __net_exit lt_netns_net_exit(struct net *net)
 	cancel_work_sync(&ln->hook_work);
 	cancel_delayed_work_sync(&ln->linger_work);
 	lt_linger_forget(ln);
+	/* No hook reads it any more, and nobody writes it. */
+	kfree(rcu_dereference_protected(ln->proxies, true));
 	lt_owners_free(&ln->owners);
 	lt_stats_free(&ln->stats);
 	mutex_destroy(&ln->lock);

@@ -10,6 +10,7 @@
 #include "hook.h"
 #include "owner.h"
 #include "passmark.h"
+#include "proxy.h"
 #include "stats.h"
 #include "tracer.h"
 
@@ -40,6 +41,8 @@ struct netlink_ext_ack;
  * @zones: ids of conntrack zones that were seen, each once; 0 for none. Never
  *	changed once set, by hooks without a lock.
  * @tracers: who traces what
+ * @proxies: what is known to be a proxy, or NULL. Replaced under @lock, read by
+ *	hooks under RCU.
  * @loopguard_limit: how many loops are told
  * @stats: counters; the base in them is under @lock
  */
@@ -58,6 +61,7 @@ struct lt_net {
 	struct lt_owners owners;
 	u32 zones[8];
 	struct list_head tracers;
+	struct lt_proxies __rcu *proxies;
 	struct ratelimit_state loopguard_limit;
 	struct lt_stats stats;
 };
@@ -67,11 +71,13 @@ struct lt_net {
  * @given: bit for each feature that is to change
  * @mode: what to, by feature
  * @passmark: what passmark is to mark with, unless its mask is 0
+ * @proxies: what is to be known as a proxy, none or some; NULL leaves it as it is
  */
 struct lt_modes {
 	unsigned long given;
 	u8 mode[LT_FEATURE_COUNT];
 	struct lt_passmark passmark;
+	struct lt_proxies *proxies;
 };
 
 /**

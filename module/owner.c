@@ -137,7 +137,7 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 
 	lt_sock_cookie(sk);
 	owner->who = lt_sock_who(sk);
-	owner->cgroup = lt_sock_cgroup(sk);
+	owner->cgroup = lt_sock_cgroup_id(sk);
 	owner->since = ktime_get_boottime_ns();
 	/* Its entry is not in the table yet. */
 	owner->due = jiffies + HZ;

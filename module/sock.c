@@ -61,22 +61,64 @@ u64 lt_sock_cookie(struct sock *sk)
 	return atomic64_read(&sk->sk_cookie);
 }
 
+/* Of the unified hierarchy, that in which the socket was made: it stays there when
+ * its process goes elsewhere. It holds the cgroup, which holds those above.
+ */
+static struct cgroup *lt_sock_cgroup(struct sock *sk)
+{
+#ifdef CONFIG_SOCK_CGROUP_DATA
+	return sock_cgroup_ptr(&sk->sk_cgrp_data);
+#else
+	return NULL;
+#endif
+}
+
 /**
- * lt_sock_cgroup() - the cgroup a socket was made in
+ * lt_sock_cgroup_id() - the number of the cgroup a socket was made in
  * @sk: full socket
  *
  * Context: any.
- * Return: its id, or 0.
+ * Return: not 0, unless the kernel doesn't keep the cgroups of sockets.
  */
-u64 lt_sock_cgroup(struct sock *sk)
+u64 lt_sock_cgroup_id(struct sock *sk)
 {
-#ifdef CONFIG_SOCK_CGROUP_DATA
-	const struct cgroup *cgroup = sock_cgroup_ptr(&sk->sk_cgrp_data);
+	const struct cgroup *cgroup = lt_sock_cgroup(sk);
 
 	return cgroup ? cgroup_id(cgroup) : 0;
-#else
-	return 0;
-#endif
+}
+
+/**
+ * lt_sock_is_in_cgroup() - was a socket made in a cgroup, or in one below it
+ * @sk: full socket
+ * @id: number of the cgroup
+ *
+ * Context: any.
+ * Return: false if not, or if the kernel doesn't keep the cgroups of sockets.
+ */
+bool lt_sock_is_in_cgroup(struct sock *sk, u64 id)
+{
+	struct cgroup *cgroup;
+
+	for (cgroup = lt_sock_cgroup(sk); cgroup; cgroup = cgroup_parent(cgroup))
+		if (cgroup_id(cgroup) == id)
+			return true;
+
+	return false;
+}
+
+/**
+ * lt_sock_is_akin() - have two sockets the same user and the same cgroup
+ * @a: full socket
+ * @b: full socket
+ *
+ * Context: any.
+ * Return: true if they have. Where the kernel doesn't keep the cgroups of sockets
+ * there is but one.
+ */
+bool lt_sock_is_akin(struct sock *a, struct sock *b)
+{
+	return uid_eq(READ_ONCE(a->sk_uid), READ_ONCE(b->sk_uid)) &&
+	       lt_sock_cgroup(a) == lt_sock_cgroup(b);
 }
 
 /**

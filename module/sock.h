@@ -40,7 +40,9 @@ static inline bool lt_sock_is_live(const struct sock *sk)
 
 struct lt_who lt_sock_who(const struct sock *sk);
 u64 lt_sock_cookie(struct sock *sk);
-u64 lt_sock_cgroup(struct sock *sk);
+u64 lt_sock_cgroup_id(struct sock *sk);
+bool lt_sock_is_in_cgroup(struct sock *sk, u64 id);
+bool lt_sock_is_akin(struct sock *a, struct sock *b);
 bool lt_sock_sent(struct nf_conntrack_tuple *t, const struct sock *sk);
 bool lt_sock_is_local(struct net *net, const struct nf_conntrack_tuple *t);
 

@@ -69,6 +69,15 @@ static const struct attr_desc module_desc[] = {
 
 const struct attr_set attr_module = { module_desc, ARRAY_SIZE(module_desc), NULL };
 
+static const struct attr_desc proxy_desc[] = {
+	[NF_LOOPTRACK_A_PROXY_PAD] = { .name = "pad", .type = ATTR_IGNORE },
+	[NF_LOOPTRACK_A_PROXY_PORT] = { .name = "port", .type = ATTR_U16 },
+	[NF_LOOPTRACK_A_PROXY_UID] = { .name = "uid", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_PROXY_CGROUP] = { .name = "cgroup", .type = ATTR_U64 },
+};
+
+static const struct attr_set proxy_set = { proxy_desc, ARRAY_SIZE(proxy_desc), NULL };
+
 static const struct attr_desc feature_desc[] = {
 	[NF_LOOPTRACK_A_FEATURE_ID] = {
 		.name = "id", .key = "name", .type = ATTR_ENUM, .words = &attr_features,
@@ -82,6 +91,11 @@ static const struct attr_desc feature_desc[] = {
 	[NF_LOOPTRACK_A_FEATURE_SUPPORTED] = { .name = "supported", .type = ATTR_FLAG },
 	[NF_LOOPTRACK_A_FEATURE_MARK] = { .name = "mark", .type = ATTR_U32 },
 	[NF_LOOPTRACK_A_FEATURE_MARK_MASK] = { .name = "mark_mask", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_FEATURE_PROXY] = {
+		.name = "proxy", .key = "proxies", .type = ATTR_LIST, .nest = &proxy_set,
+	},
+	/* Only ever sent. */
+	[NF_LOOPTRACK_A_FEATURE_NO_PROXY] = { .name = "no_proxy", .type = ATTR_IGNORE },
 };
 
 static const struct attr_set feature_set = { feature_desc, ARRAY_SIZE(feature_desc), NULL };
@@ -202,7 +216,7 @@ static const struct attr_desc stats_desc[] = {
 	},
 	[NF_LOOPTRACK_A_STATS_LOOPGUARD_SEEN] = {
 		.name = "loopguard_seen", .type = ATTR_U64, .doc =
-		"New flows that a redirect or DNAT handed to the process that opened them.",
+		"New flows that a redirect or DNAT handed to the process that opened them, or from one known proxy to another.",
 	},
 	[NF_LOOPTRACK_A_STATS_LOOPGUARD_RELEASED] = {
 		.name = "loopguard_released", .type = ATTR_U64, .doc =
@@ -452,6 +466,7 @@ const struct attr_set attr_extack = { extack_desc, ARRAY_SIZE(extack_desc), NULL
 COMPLETE(feature_words, NF_LOOPTRACK_FEATURE_MAX);
 COMPLETE(mode_words, NF_LOOPTRACK_MODE_MAX);
 COMPLETE(module_desc, NF_LOOPTRACK_A_MODULE_MAX);
+COMPLETE(proxy_desc, NF_LOOPTRACK_A_PROXY_MAX);
 COMPLETE(feature_desc, NF_LOOPTRACK_A_FEATURE_MAX);
 COMPLETE(config_desc, NF_LOOPTRACK_A_CONFIG_MAX);
 COMPLETE(stats_desc, NF_LOOPTRACK_A_STATS_MAX);

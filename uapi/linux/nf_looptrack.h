@@ -100,8 +100,7 @@ enum nf_looptrack_netns {
  * @NF_LOOPTRACK_DECISION_RESTORED: The flow stays on this host and has its own
  *   source again, which a SNAT or MASQUERADE rule had changed.
  * @NF_LOOPTRACK_DECISION_RELEASED: The flow goes where it was addressed: a
- *   redirect, which was taken back, would have handed it to the process that
- *   opened it.
+ *   redirect, which was taken back, would have made a loop.
  */
 enum nf_looptrack_decision {
 	NF_LOOPTRACK_DECISION_OBSERVED,
@@ -243,6 +242,16 @@ enum nf_looptrack_a_module {
 	NF_LOOPTRACK_A_MODULE_MAX = (__NF_LOOPTRACK_A_MODULE_MAX - 1)
 };
 
+enum nf_looptrack_a_proxy {
+	NF_LOOPTRACK_A_PROXY_PAD = 1,
+	NF_LOOPTRACK_A_PROXY_PORT,
+	NF_LOOPTRACK_A_PROXY_UID,
+	NF_LOOPTRACK_A_PROXY_CGROUP,
+
+	__NF_LOOPTRACK_A_PROXY_MAX,
+	NF_LOOPTRACK_A_PROXY_MAX = (__NF_LOOPTRACK_A_PROXY_MAX - 1)
+};
+
 enum nf_looptrack_a_feature {
 	NF_LOOPTRACK_A_FEATURE_ID = 1,
 	NF_LOOPTRACK_A_FEATURE_MODE,
@@ -250,6 +259,8 @@ enum nf_looptrack_a_feature {
 	NF_LOOPTRACK_A_FEATURE_SUPPORTED,
 	NF_LOOPTRACK_A_FEATURE_MARK,
 	NF_LOOPTRACK_A_FEATURE_MARK_MASK,
+	NF_LOOPTRACK_A_FEATURE_PROXY,
+	NF_LOOPTRACK_A_FEATURE_NO_PROXY,
 
 	__NF_LOOPTRACK_A_FEATURE_MAX,
 	NF_LOOPTRACK_A_FEATURE_MAX = (__NF_LOOPTRACK_A_FEATURE_MAX - 1)
