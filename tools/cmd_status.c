@@ -7,6 +7,7 @@
 
 #include "order.h"
 #include "out.h"
+#include "proxy.h"
 
 /* Columns: of a feature's name, of that and its mode, and its default, of a line. */
 #define NAME_END	11
@@ -69,7 +70,7 @@ static json_t *assemble(json_t *module, json_t *config, json_t *counters)
 			   "netns_default", netns_default,
 			   "features", features,
 			   "counters", counters);
-	if (status && !add_unheard(features))
+	if (status && !add_unheard(features) && !proxy_add_paths(features))
 		return status;
 	json_decref(status);
 	errno = ENOMEM;
@@ -134,6 +135,21 @@ static int show_mark(json_t *feature, int column)
 	return show_item(column, item);
 }
 
+/* What loopguard knows to be a proxy. */
+static int show_proxies(json_t *feature, int column)
+{
+	json_t *proxy;
+	size_t i;
+
+	json_array_foreach(json_object_get(feature, "proxies"), i, proxy) {
+		char item[PROXY_SIZE + 2] = "  ";
+
+		proxy_text(proxy, item + 2, sizeof(item) - 2);
+		column = show_item(column, item);
+	}
+	return column;
+}
+
 /* The counters of @feature. */
 static void show_counters(const char *feature, json_t *counters, int column)
 {
@@ -182,7 +198,8 @@ static void show_feature(json_t *feature, json_t *counters)
 	out_word(text(feature, "mode"), 8);
 	column += printf(" %s", by_default);
 	if (json_is_true(json_object_get(feature, "supported")))
-		show_counters(name, counters, show_mark(feature, column));
+		show_counters(name, counters,
+			      show_proxies(feature, show_mark(feature, column)));
 	else
 		show_item(column, "  not supported by this module");
 	putchar('\n');

@@ -4,19 +4,16 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
 
 #include "attr.h"
+#include "cgroup.h"
 #include "endpoint.h"
 #include "filter.h"
 #include "flow.h"
 #include "out.h"
-
-#define CGROUP_ROOT	"/sys/fs/cgroup"
 
 enum kind {
 	ADDRESS,	/* ADDRESS or ADDRESS/LENGTH */
@@ -26,7 +23,7 @@ enum kind {
 	ZONE,
 	NUMBER,		/* 32 bits */
 	MARK,		/* VALUE or VALUE/MASK */
-	CGROUP,		/* a number, or a path below the cgroup file system */
+	CGROUP,		/* a number or a path */
 	FLAG,		/* no value; what is looked at is true */
 };
 
@@ -187,22 +184,11 @@ static bool parse_mark(struct filter *f, const char *word)
 	       !(f->value & ~f->mask);
 }
 
-/* The id of a cgroup is the number of its directory. */
 static bool parse_cgroup(struct filter *f, const char *word)
 {
-	char path[4096];
-	struct stat st;
-
-	if (isdigit((unsigned char)*word))
-		return parse_decimal(word, UINT64_MAX, &f->value);
-	if (!*word ||
-	    snprintf(path, sizeof(path), "%s%s%s",
-		     !strncmp(word, CGROUP_ROOT "/", sizeof(CGROUP_ROOT)) ? "" : CGROUP_ROOT,
-		     *word == '/' ? "" : "/", word) >= (int)sizeof(path) ||
-	    stat(path, &st) || !S_ISDIR(st.st_mode))
-		return false;
-	f->value = st.st_ino;
-	return true;
+	if (*word == '/')
+		return !cgroup_number(word, &f->value);
+	return parse_decimal(word, UINT64_MAX, &f->value);
 }
 
 static bool parse(struct filter *f, const char *word)

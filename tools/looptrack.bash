@@ -6,7 +6,7 @@ _looptrack()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local features='clash stale ports linger loopsnat loopguard origin passmark express'
-	local word words='' command='' i
+	local word words='' command='' wanted=feature feature='' i
 
 	# The command is the first word that is neither an option nor the value of one.
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -41,17 +41,41 @@ _looptrack()
 		esac
 		;;
 	set)
-		# Features and modes take turns, but for a mark; a feature is given once.
-		if [[ $previous == mark ]]; then
-			words='0x1000/0x1000'
-		elif (((COMP_CWORD - i) % 2)); then
+		# A feature, which is given once, its mode, and what only it has.
+		for word in "${COMP_WORDS[@]:i + 1:COMP_CWORD - i - 1}"; do
+			case $wanted:$word in
+			feature:mark | feature:proxy | proxy:port | proxy:uid | proxy:cgroup)
+				wanted=$word
+				;;
+			feature:*)
+				wanted=mode feature=$word
+				;;
+			*)
+				wanted=feature
+				;;
+			esac
+		done
+		case $wanted in
+		feature)
 			[[ ${COMP_WORDS[COMP_CWORD - 2]} == passmark ]] && words='mark'
+			[[ $feature == loopguard ]] && words='proxy'
 			for word in $features; do
 				[[ " ${COMP_WORDS[*]:i} " == *" $word "* ]] || words+=" $word"
 			done
-		else
+			;;
+		mode)
 			words='off observe enforce'
-		fi
+			;;
+		mark)
+			words='0x1000/0x1000'
+			;;
+		proxy)
+			words='port uid cgroup none'
+			;;
+		cgroup)
+			words=$(compgen -d -- "$current")
+			;;
+		esac
 		;;
 	stats)
 		words='--explain --prometheus'

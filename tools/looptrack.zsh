@@ -16,7 +16,7 @@ local commands=(
 	'trace:the packets of one flow, hook by hook, as they pass'
 	'help:show the commands'
 )
-local curcontext=$curcontext state line i
+local curcontext=$curcontext state line word wanted=feature feature
 typeset -A opt_args
 
 _arguments -C -S \
@@ -41,21 +41,42 @@ esac
 
 case $words[1] in
 set)
-	# Features and modes take turns, but for a mark; a feature is given once.
-	if [[ $words[CURRENT-1] == mark ]]; then
-		_message -e mark 'VALUE/MASK, as 0x1000/0x1000'
-		return
-	fi
-	for ((i = 2; i < CURRENT; i += 2)); do
-		[[ $words[i] == mark ]] || features=(${features:#$words[i]})
+	# A feature, which is given once, its mode, and what only it has.
+	for word in $words[2,CURRENT-1]; do
+		case $wanted:$word in
+		feature:(mark|proxy) | proxy:(port|uid|cgroup))
+			wanted=$word
+			;;
+		feature:*)
+			wanted=mode feature=$word features=(${features:#$word})
+			;;
+		*)
+			wanted=feature
+			;;
+		esac
 	done
-	if ((CURRENT % 2)); then
-		_values mode off observe enforce
-	elif [[ $words[CURRENT-2] == passmark ]]; then
-		_values feature mark $features
-	else
+	case $wanted in
+	feature)
+		[[ $words[CURRENT-2] == passmark ]] && features+=(mark)
+		[[ $feature == loopguard ]] && features+=(proxy)
 		_values feature $features
-	fi
+		;;
+	mode)
+		_values mode off observe enforce
+		;;
+	mark)
+		_message -e mark 'VALUE/MASK, as 0x1000/0x1000'
+		;;
+	proxy)
+		_values 'what it is known by' port uid cgroup none
+		;;
+	port | uid)
+		_message -e $wanted number
+		;;
+	cgroup)
+		_files -/
+		;;
+	esac
 	;;
 stats)
 	_arguments '(--prometheus)--explain[with what each means]' \

@@ -9,7 +9,7 @@
 #include "order.h"
 #include "out.h"
 
-/* The longest line that says anything names each feature once, and a mark. */
+/* The longest line that says anything names each feature once, a mark, and proxies. */
 #define WORDS_MAX	64
 
 /* The words of an enumeration as one string, for a complaint. */
@@ -66,6 +66,40 @@ static enum exit_code parse_mark(const char *where, const char *text, struct ord
 	return EXIT_OK;
 }
 
+/* What only some features have, behind the mode of one; @used: words of it. */
+static enum exit_code parse_more(const char *where, unsigned int feature, int count,
+				 char **words, struct order *order, int *used)
+{
+	const char *name = attr_features.word[feature];
+	enum exit_code code;
+
+	*used = 0;
+	if (count && !strcmp(words[0], "mark")) {
+		if (feature != NF_LOOPTRACK_FEATURE_PASSMARK)
+			return fail(EXIT_USAGE,
+				    "%s: feature \"%s\" has no mark, only passmark has", where,
+				    name);
+		code = parse_mark(where, count > 1 ? words[1] : NULL, order);
+		if (code)
+			return code;
+		*used = 2;
+	}
+	while (*used < count && !strcmp(words[*used], "proxy")) {
+		int more;
+
+		if (feature != NF_LOOPTRACK_FEATURE_LOOPGUARD)
+			return fail(EXIT_USAGE,
+				    "%s: feature \"%s\" has no proxies, only loopguard has", where,
+				    name);
+		++*used;
+		code = proxy_parse(&order->proxies, where, count - *used, words + *used, &more);
+		if (code)
+			return code;
+		*used += more;
+	}
+	return EXIT_OK;
+}
+
 enum exit_code orders_parse(struct orders *orders, const char *where, unsigned int line,
 			    int count, char **words)
 {
@@ -74,7 +108,7 @@ enum exit_code orders_parse(struct orders *orders, const char *where, unsigned i
 	for (int i = 0; i < count; i += 2) {
 		int feature = attr_word(&attr_features, words[i]);
 		struct order *order;
-		int mode;
+		int mode, used;
 
 		if (feature < 0)
 			return unknown_word(where, &attr_features, words[i]);
@@ -89,16 +123,10 @@ enum exit_code orders_parse(struct orders *orders, const char *where, unsigned i
 			return fail(EXIT_USAGE, "%s: feature \"%s\" is given twice", where,
 				    words[i]);
 		*order = (struct order){ .given = true, .mode = mode, .line = line };
-		if (i + 2 == count || strcmp(words[i + 2], "mark"))
-			continue;
-		if (feature != NF_LOOPTRACK_FEATURE_PASSMARK)
-			return fail(EXIT_USAGE,
-				    "%s: feature \"%s\" has no mark, only passmark has", where,
-				    words[i]);
-		code = parse_mark(where, i + 3 < count ? words[i + 3] : NULL, order);
+		code = parse_more(where, feature, count - i - 2, words + i + 2, order, &used);
 		if (code)
 			return code;
-		i += 2;
+		i += used;
 	}
 	return EXIT_OK;
 }
@@ -161,6 +189,7 @@ void orders_put(struct orders *orders, struct nl *nl)
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK, order->mark);
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK_MASK, order->mask);
 		}
+		proxy_put(nlh, &order->proxies);
 		mnl_attr_nest_end(nlh, nest);
 	}
 }

@@ -10,6 +10,7 @@
 #include <linux/nf_looptrack.h>
 
 #include "nl.h"
+#include "proxy.h"
 
 /**
  * struct order - what is to become of a feature
@@ -18,12 +19,14 @@
  * @mode: its mode
  * @mark: bits to set
  * @mask: bits to change
+ * @proxies: what is to be known as a proxy
  * @line: of the file that says so
  * @offset: where it starts in the request
  */
 struct order {
 	bool given, marked;
 	uint32_t mode, mark, mask;
+	struct proxies proxies;
 	unsigned int line;
 	size_t offset;
 };
@@ -37,7 +40,7 @@ struct orders {
 };
 
 /**
- * orders_parse() - understand all of "FEATURE MODE [mark VALUE/MASK] ..."
+ * orders_parse() - understand "FEATURE MODE [mark VALUE/MASK] [proxy BY ...] ..."
  * @orders: what was understood before, which is added to
  * @where: what complaints start with
  * @line: of the file, or 0

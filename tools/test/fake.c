@@ -89,6 +89,25 @@ static void put_module(const struct nlmsghdr *request)
 	end(nlh);
 }
 
+/* What loopguard knows; the last cgroup is nowhere. */
+static void put_proxies(struct nlmsghdr *nlh)
+{
+	static const uint64_t cgroups[] = { 1, 123456789012345 };
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_PROXY);
+
+	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_PROXY_PORT, 15001);
+	mnl_attr_nest_end(nlh, nest);
+	nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_PROXY);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_PROXY_UID, 4294967294U);
+	mnl_attr_nest_end(nlh, nest);
+	for (int i = 0; i < 2; i++) {
+		nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_PROXY);
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_PROXY_PAD, 0, NULL);
+		mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_PROXY_CGROUP, cgroups[i]);
+		mnl_attr_nest_end(nlh, nest);
+	}
+}
+
 static void put_features(const struct nlmsghdr *request)
 {
 	struct nlmsghdr *nlh = begin_genl(FAMILY, request->nlmsg_seq,
@@ -107,6 +126,7 @@ static void put_features(const struct nlmsghdr *request)
 			    i == NF_LOOPTRACK_FEATURE_ORIGIN;
 		bool marks = i == NF_LOOPTRACK_FEATURE_PASSMARK;
 		bool skips = i == NF_LOOPTRACK_FEATURE_EXPRESS && is("express");
+		bool guards = i == NF_LOOPTRACK_FEATURE_LOOPGUARD && is("proxied");
 		int mode = acts || skips ? NF_LOOPTRACK_MODE_ENFORCE :
 					   NF_LOOPTRACK_MODE_OFF;
 
@@ -114,12 +134,14 @@ static void put_features(const struct nlmsghdr *request)
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE, mode);
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_DEFAULT,
 				 i > NF_LOOPTRACK_FEATURE_MAX ? 17 : mode);
-		if (acts || marks || skips || is("future"))
+		if (acts || marks || skips || guards || is("future"))
 			mnl_attr_put(nlh, NF_LOOPTRACK_A_FEATURE_SUPPORTED, 0, NULL);
 		if (marks && is("marking")) {
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK, 0x80001000);
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK_MASK, ~0U);
 		}
+		if (guards)
+			put_proxies(nlh);
 		mnl_attr_nest_end(nlh, nest);
 	}
 	end(nlh);
@@ -139,6 +161,19 @@ static void put_counters(const struct nlmsghdr *request)
 	end(nlh);
 }
 
+static void print_proxy(const struct nlattr *proxy)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, proxy) {
+		unsigned int len = mnl_attr_get_payload_len(attr);
+
+		fprintf(stderr, "%c%llu", "??puc"[mnl_attr_get_type(attr)],
+			len == 2 ? mnl_attr_get_u16(attr) : len == 4 ? mnl_attr_get_u32(attr) :
+			(unsigned long long)mnl_attr_get_u64(attr));
+	}
+}
+
 /* What was asked for, in the order of the attributes, for the test to see. */
 static void print_set(const struct nlmsghdr *request)
 {
@@ -148,8 +183,13 @@ static void print_set(const struct nlmsghdr *request)
 	mnl_attr_for_each(nest, request, GENL_HDRLEN) {
 		fputc(' ', stderr);
 		mnl_attr_for_each_nested(attr, nest)
-			fprintf(stderr, "%c%u", "?fm??vk"[mnl_attr_get_type(attr)],
-				mnl_attr_get_u32(attr));
+			if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_FEATURE_PROXY)
+				print_proxy(attr);
+			else if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_FEATURE_NO_PROXY)
+				fputc('n', stderr);
+			else
+				fprintf(stderr, "%c%u", "?fm??vk"[mnl_attr_get_type(attr)],
+					mnl_attr_get_u32(attr));
 	}
 	fputc('\n', stderr);
 }

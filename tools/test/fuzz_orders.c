@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* libFuzzer's way into the parser: whatever a file for restore has in it. */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,15 +24,19 @@ enum exit_code fail(enum exit_code code, const char *format, ...)
 	return code;
 }
 
-/* As save writes it, and back. */
-static void check_again(const struct orders *orders)
+/* As save writes it, but for the paths of cgroups. */
+static size_t write_orders(const struct orders *orders, char *text)
 {
-	struct orders again = {};
-	char text[1024];
+	static const char *const by[] = {
+		[NF_LOOPTRACK_A_PROXY_PORT] = "port",
+		[NF_LOOPTRACK_A_PROXY_UID] = "uid",
+		[NF_LOOPTRACK_A_PROXY_CGROUP] = "cgroup",
+	};
 	size_t len = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(orders->feature); i++) {
 		const struct order *order = &orders->feature[i];
+		const struct proxies *proxies = &order->proxies;
 
 		if (!order->given)
 			continue;
@@ -39,17 +44,27 @@ static void check_again(const struct orders *orders)
 			       attr_modes.word[order->mode]);
 		if (order->marked)
 			len += sprintf(text + len, " mark 0x%x/0x%x", order->mark, order->mask);
+		if (proxies->none)
+			len += sprintf(text + len, " proxy none");
+		for (unsigned int j = 0; j < proxies->count; j++)
+			len += sprintf(text + len, " proxy %s %" PRIu64,
+				       by[proxies->proxy[j].by], proxies->proxy[j].value);
 		text[len++] = '\n';
 	}
-	if (orders_parse_text(&again, "again", text, len))
-		abort();
-	for (size_t i = 0; i < ARRAY_SIZE(orders->feature); i++) {
-		const struct order *was = &orders->feature[i], *is = &again.feature[i];
+	return len;
+}
 
-		if (was->given != is->given || was->mode != is->mode ||
-		    was->marked != is->marked || was->mark != is->mark || was->mask != is->mask)
-			abort();
-	}
+/* What was written is read as the same. */
+static void check_again(const struct orders *orders)
+{
+	struct orders again = {};
+	char text[1024], copy[sizeof(text)];
+	size_t len = write_orders(orders, text);
+
+	memcpy(copy, text, len);
+	if (orders_parse_text(&again, "again", copy, len) ||
+	    write_orders(&again, copy) != len || memcmp(text, copy, len))
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)

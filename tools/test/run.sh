@@ -15,6 +15,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 TZ=UTC
 export TZ
+unified=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
 count=0
 failed=0
 
@@ -104,6 +105,41 @@ done
 expect_sh "set: mark that changes nothing" 1 'changes no bit' '$tool set passmark off mark 0/0'
 expect_sh "set: mark beyond its mask" 1 'has bits outside of its mask' \
 	'$tool set passmark off mark 0x30/0x10'
+expect_sh "set: proxy of another feature" 1 '"stale" has no proxies, only loopguard has' \
+	'$tool set stale off proxy none'
+expect_sh "set: proxy without mode" 1 'mode "proxy" is none of' '$tool set loopguard proxy none'
+for by in '' '""' gid 15001 Port; do
+	expect_sh "set: proxy $by" 1 'is none of: port PORT, uid UID, cgroup PATH, none' \
+		"\$tool set loopguard enforce proxy $by"
+done
+for by in port uid cgroup; do
+	expect_sh "set: proxy $by, of which" 1 "no $by given behind proxy $by" \
+		"\$tool set loopguard enforce proxy $by"
+done
+for port in '""' 0 65536 -1 +1 '" 1"' 1x 0x50 http proxy 99999999999999999999; do
+	expect_sh "set: proxy port $port" 1 'is not a number from 1 to 65535' \
+		"\$tool set loopguard enforce proxy port $port"
+done
+for user in '""' 4294967295 -1 +1 '" 1"' 1x 0x50 root 99999999999999999999; do
+	expect_sh "set: proxy uid $user" 1 'is not the number of a user' \
+		"\$tool set loopguard enforce proxy uid $user"
+done
+for cgroup in '""' 0 -1 1x system.slice 99999999999999999999; do
+	expect_sh "set: proxy cgroup $cgroup" 1 'is neither a path nor a number' \
+		"\$tool set loopguard enforce proxy cgroup $cgroup"
+done
+expect_sh "set: proxy cgroup nowhere" 1 'set: cgroup "/no/such": No such file' \
+	'$tool set loopguard enforce proxy cgroup /no/such'
+expect_sh "set: proxy cgroup, a file" 1 "set: cgroup \"$PWD/Makefile\": Not a directory" \
+	"\$tool set loopguard enforce proxy cgroup \$PWD/Makefile"
+expect_sh "set: proxy cgroup, any directory" 1 '"/etc" is no cgroup of the unified hierarchy' \
+	'$tool set loopguard enforce proxy cgroup /etc'
+for words in 'none proxy none' 'none proxy uid 0' 'uid 0 proxy none'; do
+	expect_sh "set: proxy $words" 1 'proxy none goes with no other proxy' \
+		"\$tool set loopguard enforce proxy $words"
+done
+expect_sh "set: nine proxies" 1 'more than 8 proxies' \
+	'$tool set loopguard enforce $(printf "proxy uid %s " 1 2 3 4 5 6 7 8 9)'
 
 # wrong_file NAME TEXT CONTENTS: the first thing that is said is TEXT, of a line or
 # of the file, and nothing was sent.
@@ -124,6 +160,11 @@ wrong_file "mark of another feature" '1: feature "clash" has no mark' 'clash off
 wrong_file "no mark" '1: no mark given; say mark VALUE/MASK' 'passmark off mark\n1/1\n'
 wrong_file "half a mark" '1: mark "1/" is not VALUE/MASK' 'passmark off mark 1/ 1\n'
 wrong_file "mark beyond its mask" '1: mark "3/1" has bits outside' 'passmark off mark 3/1\n'
+wrong_file "proxy of another feature" '1: feature "clash" has no proxies' 'clash off proxy none\n'
+wrong_file "no proxy" '1: proxy "" is none of: port PORT' 'loopguard off proxy\nuid 1\n'
+wrong_file "no user" '1: no uid given behind proxy uid' 'loopguard off proxy uid # 1\n'
+wrong_file "no cgroup" '2: cgroup "/no/such": No such file' \
+	'clash off\nloopguard off proxy uid 1 proxy cgroup /no/such\n'
 wrong_file "no newline at the end" '2: mode "of" is none of' 'stale off\nclash of'
 wrong_file "capitals" '1: feature "Clash" is none of' 'Clash off\n'
 wrong_file "an equals sign" '1: feature "clash=off" is none of' 'clash=off\n'
@@ -290,6 +331,18 @@ expect "status: mark" 0 \
 expect "status: no mark yet" 0 'passmark   off      off       seen 126  marked 127' '' status
 expect "status: JSON of a mark" 0 \
 	'"supported":true,"mark":2147487744,"mark_mask":4294967295}' marking -j status
+root='cgroup 1'
+[ -z "$unified" ] || [ "$(stat -c %i "$unified")" != 1 ] || root='cgroup /'
+expect "status: proxies" 0 \
+	"off       proxy port 15001  proxy uid 4294967294
+$(printf '%30s' '')proxy $root  proxy cgroup 123456789012345
+" proxied status
+expect "status: JSON of proxies" 0 \
+	'"proxies":[{"port":15001},{"uid":4294967294},{"cgroup":1' proxied -j status
+expect "status: JSON of a cgroup that is gone" 0 ',{"cgroup":123456789012345}]}' \
+	proxied -j status
+[ "$root" = 'cgroup 1' ] ||
+	expect "status: JSON of a cgroup" 0 '{"cgroup":1,"path":"/"}' proxied -j status
 expect "status: what express changes" 0 \
 	"           PREROUTING and INPUT don't see packets of accepted loopback flows" \
 	express status
@@ -418,6 +471,26 @@ expect "set: mark" 0 'set f4m0 f7m2v4096k65280' '' \
 expect "set: largest mark" 0 'set f7m1v4294967295k4294967295' '' \
 	set passmark observe mark 0xffffffff/0xffffffff
 expect "set: mark 0" 0 'set f0m0 f7m2v0k1' '' set passmark enforce mark 0/1 clash off
+expect "set: proxies" 0 'set f5m2p15001u1337c42' '' \
+	set loopguard enforce proxy port 15001 proxy uid 1337 proxy cgroup 42
+expect "set: largest proxies" 0 'set f0m0 f5m1p65535u4294967294c18446744073709551615' '' \
+	set loopguard observe proxy port 65535 proxy uid 4294967294 \
+	proxy cgroup 18446744073709551615 clash off
+expect "set: a proxy of root" 0 'set f5m1u0' '' set loopguard observe proxy uid 0
+expect "set: no proxy" 0 'set f0m0 f5m0n f7m0' '' \
+	set passmark off loopguard off proxy none clash off
+expect "set: eight proxies" 0 'set f5m1u1u2u3u4u5u6u7u8' '' \
+	set loopguard observe proxy uid 1 proxy uid 2 proxy uid 3 proxy uid 4 \
+	proxy uid 5 proxy uid 6 proxy uid 7 proxy uid 8
+if [ -n "$unified" ]; then
+	for cgroup in / "$unified" "$unified/"; do
+		expect "set: proxy cgroup $cgroup" 0 \
+			"set f5m1c$(stat -c %i "$unified")" '' \
+			set loopguard observe proxy cgroup "$cgroup"
+	done
+else
+	report ok "set: proxy by path # SKIP no unified hierarchy of cgroups"
+fi
 expect "save" 0 'passmark   off mark 0x80001000/0xffffffff' marking save
 expect_sh "save: each supported feature" 0 '=clash stale ports linger origin passmark =' \
 	'echo "=$($fake save | sed -n "s/^\([a-z]*\)  *[a-z]*$/\1/p" | tr "\n" " ")="'
@@ -441,6 +514,9 @@ restores "mark" 'set f7m2v4096k65280' 'passmark enforce mark 0x1000/0xff00\n'
 restores "comments, blanks" 'set f0m0 f1m2' '# x\n\n \t\n\tclash\t off # y\nstale enforce#z\n'
 restores "no newline at the end" 'set f0m0' 'clash off'
 restores "lines as others end them" 'set f0m0 f1m1' 'clash off\r\nstale observe\r\n'
+restores "proxies" 'set f0m0 f5m2p15001u1337c42' \
+	'loopguard enforce proxy port 15001 proxy uid 1337 proxy cgroup 42\nclash off\n'
+restores "no proxy" 'set f5m1n' 'loopguard observe proxy none\n'
 restores "as set has it" 'set f0m0 f1m1 f7m1v1k1' \
 	'passmark observe mark 1/1 clash off\nstale observe\n'
 restores "as long as it may be" 'set f0m0' "clash off\n$(printf '#%65524s' '')\n"
@@ -864,12 +940,12 @@ expect_sh "nf_looptrack(4): tracepoints" 0 '==' "echo \"=\$(
 
 # Completion. zsh wants its function in a file of another name.
 mkdir "$work/zsh" && cp looptrack.zsh "$work/zsh/_looptrack"
-# completes NAME LINE WORDS: these are offered and no others.
+# completes NAME LINE WORDS: these are offered and no others; zsh may say so twice.
 completes() {
 	expect_sh "bash: $1" 0 "=$3=" \
 		"echo \"=\$(test/complete.sh '$2' | sort | paste -sd ' ')=\""
 	expect_sh "zsh: $1" 0 "=$3=" \
-		"echo \"=\$(test/complete.zsh '$work/zsh' '$2' | sort | paste -sd ' ')=\""
+		"echo \"=\$(test/complete.zsh '$work/zsh' '$2' | sort -u | paste -sd ' ')=\""
 }
 sorted() { sort | paste -sd ' '; }
 commands=$("$tool" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | sorted)
@@ -885,6 +961,14 @@ completes "modes" 'looptrack -n x set clash ' 'enforce observe off'
 completes "a mark, and features that are left" \
 	'looptrack set clash off stale off ports off linger off loopsnat off passmark off ' \
 	'express loopguard mark origin'
+completes "a proxy, and features that are left" \
+	'looptrack set clash off stale off ports off linger off passmark off loopguard off ' \
+	'express loopsnat origin proxy'
+completes "what a proxy is known by" 'looptrack set loopguard off proxy ' 'cgroup none port uid'
+completes "one more proxy" 'looptrack set loopguard off proxy uid 7 p' 'passmark ports proxy'
+completes "no user" 'looptrack set loopguard off proxy uid ' ''
+completes "the directory of a cgroup" 'looptrack set loopguard off proxy cgroup te' 'test'
+completes "behind proxies" 'looptrack set loopguard off proxy none express e' 'enforce'
 completes "behind a mark" 'looptrack set passmark off mark 1/1 c' 'clash'
 completes "the formats of stats" 'looptrack stats --' '--explain --prometheus'
 completes "files" 'looptrack restore cmd_res' 'cmd_reset.c cmd_resolve.c cmd_restore.c'
