@@ -132,6 +132,68 @@ all_or_nothing() {
 	is "$a" clash enforce
 }
 
+# proxies_of NS: of loopguard, as JSON.
+proxies_of() {
+	[[ $(looptrack -j -n "$1" status) =~ \"proxies\":(\[[^]]*\]) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# refused_proxies PATTERN WORD...: and all is as it was.
+refused_proxies() {
+	local now
+
+	answers 1 "$1" in_ns "$a" genl set "${@:2}" || return
+	now=$(looptrack -j -n "$a" status)
+	[ "$was" = "$now" ] || fail "genl set ${*:2}: status was $was, is $now"
+}
+
+# What there is to a proxy, and what is no proxy. Feature 5 is loopguard.
+proxies() {
+	local all was
+
+	drop_ns
+	new_ns a b
+	all='[{"port":15001},{"uid":4294967294},{"cgroup":1844674407370955161}]'
+	answers 0 '^ok$' in_ns "$a" genl set 5 1 +p15001 +u4294967294 +c1844674407370955161 ||
+		return
+	[ "$(proxies_of "$a")" = "$all" ] || fail "proxies are $(proxies_of "$a")" || return
+	[ -z "$(proxies_of "$b")" ] || fail "another namespace has $(proxies_of "$b")" || return
+
+	was=$(looptrack -j -n "$a" status)
+	refused_proxies '^EINVAL "a proxy has one of' 0 0 5 2 + &&
+		refused_proxies '^EINVAL "a proxy has one of' 5 2 +u1 +p1u1 0 0 &&
+		refused_proxies '^ERANGE ' 0 0 5 2 +u1 +p0 &&
+		refused_proxies '^ERANGE ' 0 0 5 2 +u1 +c0 &&
+		refused_proxies '^EINVAL "there is no such user' 0 0 5 2 +u4294967295 &&
+		refused_proxies '^EINVAL "there is a proxy or' 0 0 5 2 +u1 +none &&
+		refused_proxies '^EINVAL "only loopguard has' 5 2 +u1 0 0 +u1 &&
+		refused_proxies '^EINVAL "only loopguard has' 5 2 +u1 0 0 +none &&
+		refused_proxies '^EINVAL ".*twice' 5 2 +u1 0 0 5 2 +u2 &&
+		refused_proxies '^ENOSPC "no more than 8' 0 0 5 2 +u{1..9} || return
+
+	mode "$a" loopguard off || return
+	[ "$(proxies_of "$a")" = "$all" ] || fail "a change of mode left $(proxies_of "$a")" ||
+		return
+	answers 0 '^ok$' in_ns "$a" genl set 5 1 +u{1..8} || return
+	[[ $(proxies_of "$a") = '[{"uid":1},'*'{"uid":8}]' ]] ||
+		fail "proxies are $(proxies_of "$a")" || return
+	answers 0 '^ok$' in_ns "$a" genl set 5 1 +none || return
+	[ -z "$(proxies_of "$a")" ] || fail "proxies are $(proxies_of "$a")"
+}
+
+# Whoever has a user of no number here is not to be named; who reads has numbers of
+# his own.
+proxies_of_users() {
+	local uid
+
+	unshare -U true 2>/dev/null || skip "no user namespaces" || return
+	drop_ns
+	answers 2 'no such user.*feature.proxy.uid' unshare -Urn looptrack set loopguard off \
+		proxy uid 5 || return
+	uid=$(unshare -Urn sh -c 'looptrack set loopguard off proxy uid 0 &&
+		looptrack -j status') || fail "root of its own may not: $uid" || return
+	[[ $uid = *'"proxies":[{"uid":0}]'* ]] || fail "status says $uid"
+}
+
 # parameter VALUE MODE_IN_INIT MODE_ELSEWHERE: for namespaces that exist when the
 # module is loaded and for new ones.
 parameter() {
@@ -271,6 +333,7 @@ ynl_cli() {
 # ynl_mark COMMAND...: what only passmark has, and what is wrong with it.
 ynl_mark() {
 	local passmark='"id": "passmark", "mode": "enforce"'
+	local proxy="'proxy': \\[\\{'port': 15001\\}, \\{'cgroup': 42\\}\\]"
 
 	answers 1 'needs a mark' "$@" --do feature-set --json "{\"feature\": [{$passmark}]}" &&
 		answers 1 'both value and mask' "$@" --do feature-set \
@@ -287,7 +350,8 @@ ynl_mark() {
 		answers 0 '' "$@" --do feature-set \
 			--json "{\"feature\": [{$passmark, \"mark\": 16, \"mark-mask\": 48}]}" &&
 		is "$a" passmark enforce &&
-		answers 0 "'id': 'passmark'.*'mark': 16,.*'mark-mask': 48" "$@" --do feature-get
+		answers 0 "$proxy.*'id': 'passmark'.*'mark': 16,.*'mark-mask': 48" \
+			"$@" --do feature-get
 }
 
 ynl() {
@@ -306,7 +370,8 @@ ynl() {
 	answers 0 "'netns-default': 'all'" "$@" --do module-get || return
 	answers 0 "'id': 'clash'.*'mode': 'enforce'" "$@" --do feature-get || return
 	answers 0 '' "$@" --do feature-set \
-		--json '{"feature": [{"id": "clash", "mode": "observe"}]}' || return
+		--json '{"feature": [{"id": "clash", "mode": "observe"}, {"id": "loopguard",
+			"mode": "off", "proxy": [{"port": 15001}, {"cgroup": 42}]}]}' || return
 	is "$a" clash observe || return
 	ynl_mark "$@" || return
 	answers 1 'both protocol and flow' "$@" --do trace-start --json '{"protocol": 6}' &&
@@ -323,6 +388,8 @@ ynl() {
 subtest "each mode of each feature is set and read back" set_and_get
 subtest "features the module has not are refused, by name or number" unsupported
 subtest "a change is made as a whole or not at all" all_or_nothing
+subtest "proxies are named as a whole or not at all" proxies
+subtest "proxies by users, as the namespace knows them" proxies_of_users
 subtest "defaults without a parameter" parameter '' enforce enforce
 subtest "defaults with netns=init" parameter init enforce off
 subtest "defaults with netns=none" parameter none off off

@@ -4,7 +4,8 @@
  * answered: "ok", or the name of the error, then what extack said.
  *
  *	genl get COMMAND			module, feature, stats
- *	genl set [ID|- MODE|-]...		feature-set; "-" leaves it out
+ *	genl set [ID|- MODE|- [+PROXY]...]...	feature-set; "-" leaves it out; PROXY:
+ *						p, u or c and a number each, or none
  *	genl reset				stats-reset
  *	genl join				the multicast group events
  *
@@ -129,11 +130,35 @@ static int talk(void (*answer)(const struct nlmsghdr *nlh))
 	}
 }
 
+static void put_proxy(struct nlmsghdr *nlh, const char *word)
+{
+	struct nlattr *nest;
+
+	if (!strcmp(word, "none")) {
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_FEATURE_NO_PROXY, 0, NULL);
+		return;
+	}
+	nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_PROXY);
+	while (*word) {
+		char *end, by = *word;
+		unsigned long long value = strtoull(word + 1, &end, 10);
+
+		if (by == 'p')
+			mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_PROXY_PORT, value);
+		if (by == 'u')
+			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_PROXY_UID, value);
+		if (by == 'c')
+			mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_PROXY_CGROUP, value);
+		word = end;
+	}
+	mnl_attr_nest_end(nlh, nest);
+}
+
 static void put_features(struct nlmsghdr *nlh, char **words)
 {
 	struct nlattr *nest;
 
-	for (; words[0] && words[1]; words += 2) {
+	while (words[0] && words[1]) {
 		nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_CONFIG_FEATURE);
 		if (strcmp(words[0], "-"))
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_ID,
@@ -141,6 +166,8 @@ static void put_features(struct nlmsghdr *nlh, char **words)
 		if (strcmp(words[1], "-"))
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE,
 					 atoi(words[1]));
+		for (words += 2; *words && **words == '+'; words++)
+			put_proxy(nlh, *words + 1);
 		mnl_attr_nest_end(nlh, nest);
 	}
 }

@@ -4,23 +4,35 @@
 # A transparent proxy whose own connections the rule forgot to exempt. With the mode
 # off it is given each of them until it has no file descriptors left; observe
 # reports that within the first ten and changes nothing; with enforce the client is
-# answered, by way of the proxy, and the proxy accepts one connection.
+# answered, by way of the proxy, and the proxy accepts one connection. Proxies that
+# have another process connect, and two that hand connections to each other, are
+# found when they are named.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need ip nft exclusions_talk /usr/bin/python3
+need ip nft setpriv exclusions_talk /usr/bin/python3
 need_module
 tmpdir
 mode='' answer='' took=''
 PATH=$(dirname "$(readlink -f "$0")"):$PATH
 
+# Users may not read the place the tests are in.
+chmod 755 "$tmp"
+cp "$(command -v exclusions_talk)" "$tmp/talk" || exit "$ksft_fail"
+
 # ask PROTO FAMILY: from $c0 to the server; leaves its answer, which does not come
 # where there is a loop.
 ask() {
-	read -r took answer < <(in_ns "$c0" exclusions_talk ask \
-		-t $((KSFT_SLOW ? 20000 : 3000)) "$1" "$(server "$2")" 7000 hello 2>&1)
+	ask_as 0 "$1" "$(server "$2")" 7000
 	note "$mode: $answer ($took ms)"
+}
+
+# ask_as UID PROTO ADDRESS PORT [OPTION]
+ask_as() {
+	# shellcheck disable=SC2086 # none or one
+	read -r took answer < <(in_ns "$c0" setpriv --reuid "$1" --clear-groups "$tmp/talk" \
+		ask ${5-} -t $((KSFT_SLOW ? 20000 : 3000)) "$2" "$3" "$4" hello 2>&1)
 }
 
 # A host with a proxy, $c0, and a server behind a router. All the host sends to the
@@ -153,6 +165,221 @@ told() {
 	done
 }
 
+# The cgroups proxy, proxy/worker and other, below one of this test's own. They are
+# seen from outside of `ip netns exec` only.
+cgroups='' cgroups_home=''
+make_cgroups() {
+	local top
+
+	[ -z "$cgroups" ] || return 0
+	top=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
+	[ -n "$top" ] || skip "there is no unified hierarchy of cgroups" || return
+	cgroups_home=$top$(sed -n 's/^0:://p' /proc/self/cgroup)
+	cgroups=$top/lt-$$-$RANDOM
+	mkdir -p "$cgroups/proxy/worker" "$cgroups/other" || fail "cannot make cgroups"
+}
+
+drop_cgroups() {
+	local cgroup
+
+	[ -n "$cgroups" ] || return 0
+	for cgroup in "$cgroups"/{proxy/worker,proxy,other,}; do
+		xargs -r kill <"$cgroup/cgroup.procs"
+		busywait 5000 rmdir "$cgroup"
+	done
+}
+trap 'cleanup; drop_cgroups' EXIT
+
+# in_cgroup NAME COMMAND...: what the command starts is in the cgroup, too.
+in_cgroup() {
+	local status
+
+	echo "$BASHPID" >"$cgroups/$1/cgroup.procs" || return
+	"${@:2}"
+	status=$?
+	echo "$BASHPID" >"$cgroups_home/cgroup.procs"
+	return "$status"
+}
+
+# name "MODE proxy BY ...": the proxies.
+name() {
+	local words
+
+	read -ra words <<<"$1"
+	looptrack -n "$c0" set loopguard "${words[@]}" && looptrack -n "$c0" reset ||
+		fail "looptrack set loopguard $1 failed"
+}
+
+# spins TEXT: the proxy is given its own connections, and not once.
+spins() {
+	[[ $answer != "hello "* ]] && [ "$(given)" -ge 20 ] ||
+		fail "$1: there was no loop: $(<"$tmp/proxy")"
+}
+
+# passes TEXT: it is given one connection, the client's, and serves it.
+passes() {
+	[[ $answer = "hello "* ]] || fail "$1: no answer: $(<"$tmp/proxy")" || return
+	[ "$(given)" = 1 ] || fail "$1: the proxy was given $(given), not one" || return
+	counts "$c0" "$1" loopguard_seen=1 loopguard_released=1
+}
+
+# helper FAMILY BY...: a proxy that has another process connect is not found before
+# it is named. The client is another user, or in another cgroup. One that has served
+# serves again.
+helper() {
+	local family=$1 run=(proxy tcp "$1" -p) runs='' modes
+
+	make_cgroups && proxied nft "$family" tcp || return
+	shift
+	if [ "$1" = cgroup ]; then
+		run=(in_cgroup proxy/worker "${run[@]}")
+		modes=("enforce proxy none" "enforce proxy cgroup /${cgroups##*/}/proxy")
+	else
+		run+=(-u 1337)
+		modes=("enforce proxy none" "${@/#/enforce proxy }")
+	fi
+	for mode in "${modes[@]}"; do
+		name "$mode" || return
+		[ -n "$runs" ] || "${run[@]}" || return
+		: >"$tmp/proxy"
+		ask tcp "$family"
+		note "$mode: the proxy was given $(given), the module saw" \
+			"$(counter "$c0" loopguard_seen)"
+		case $mode in
+		*none)
+			spins "$mode" && counts "$c0" "$mode" loopguard_seen=0 &&
+				stop_proxy || return
+			;;
+		*)
+			passes "$mode" || return
+			runs=1
+			;;
+		esac
+	done
+	stop_proxy
+}
+
+# Two proxies, a rule that gives the second what the first one opens, and the first
+# all else: what the second opens, too. Named by its port, the first one is known
+# where it is given something, and not where it opens: it may use the second.
+circle() {
+	local family=$1 ip=ip second n runs=''
+
+	[ "$family" = 4 ] || ip=ip6
+	proxied nft "$family" tcp || return
+	in_ns "$c0" nft insert rule "$ip" proxy output meta skuid 1001 tcp dport 7000 \
+		redirect to :15002 || return
+	for mode in "none 20" "uid 1001 proxy uid 1002 0" "port 15001 proxy uid 1002 1"; do
+		n=${mode##* }
+		mode=${mode% *}
+		name "enforce proxy $mode" || return
+		if [ -z "$runs" ]; then
+			started second "$c0" loopguard_proxy.py -u 1002 tcp 15002 &&
+				proxy tcp "$family" -u 1001 || return
+		fi
+		: >"$tmp/proxy"
+		: >"$tmp/second"
+		ask tcp "$family"
+		second=$(grep -c accepted "$tmp/second")
+		note "$mode: the first was given $(given), the second $second"
+		if [ "$mode" = none ]; then
+			spins "$mode" && [ "$second" -ge "$n" ] &&
+				counts "$c0" "$mode" loopguard_seen=0 && stop_proxy
+		else
+			runs=1
+			passes "$mode" && [ "$second" = "$n" ]
+		fi || fail "${reason:-$mode: the second was given $second, not $n}" || return
+	done
+	stop_proxy
+}
+
+# taken BY CGROUP UID PORT [ASKED-PORT]: who asks is answered by the socket that has
+# the port: the proxy's 15001, the server's 7000, or 7002 that of a service.
+taken() {
+	in_cgroup "$2" ask_as "$3" tcp "$to" "${5-7000}"
+	[ "${answer##* }" = "$4" ] ||
+		fail "$1: user $3 in $2 is answered \"$answer\", not by $4"
+}
+
+# Which sockets are a proxy's. That of the user 1337, in the cgroup proxy, is, and
+# what comes from it is addressed to the server.
+ends() {
+	local family=$1 to ip=ip path
+
+	[ "$family" = 4 ] || ip=ip6
+	to=$(server "$family")
+	make_cgroups && proxied nft "$family" tcp || return
+	path=/${cgroups##*/}
+	in_ns "$c0" nft add rule "$ip" proxy output tcp dport 7001 redirect to :7002 || return
+	in_cgroup proxy started proxy "$c0" setpriv --reuid 1337 --clear-groups \
+		"$tmp/talk" serve tcp 15001 || return
+	started service "$c0" exclusions_talk serve tcp 7002 || return
+
+	name "off proxy uid 1337" &&
+		taken "uid, off" other 1337 15001 &&
+		name "enforce" &&
+		taken "uid" other 1337 7000 &&
+		taken "uid" proxy 0 15001 &&
+		taken "uid, no proxy" other 1337 7002 7001 &&
+		counts "$c0" uid loopguard_seen=1 loopguard_released=1 || return
+
+	name "enforce proxy cgroup $path/proxy" &&
+		taken "cgroup" proxy 0 7000 &&
+		taken "cgroup, below" proxy/worker 0 7000 &&
+		taken "cgroup" other 1337 15001 &&
+		taken "cgroup, no proxy" proxy 0 7002 7001 || return
+
+	name "enforce proxy port 15001" &&
+		taken "port" proxy 1337 7000 &&
+		taken "port" proxy 0 15001 &&
+		taken "port" proxy/worker 1337 15001 || return
+
+	# Of the two ends only one is named, and then both.
+	name "enforce proxy cgroup $cgroups/proxy/worker" &&
+		taken "one end" proxy/worker 0 15001 &&
+		name "enforce proxy cgroup $path/proxy/worker proxy port 15001" &&
+		taken "both ends" proxy/worker 0 7000 || return
+	rmdir "$cgroups/proxy/worker" && mkdir "$cgroups/proxy/worker" &&
+		taken "a cgroup that is gone" proxy/worker 0 15001 || return
+
+	# Its first SYN is lost: the timer sends the one that is redirected.
+	in_ns "$c0" nft -f - <<-EOT || return
+		table $ip lossy {
+			chain output {
+				type filter hook output priority -150
+				meta skuid 1337 tcp flags & (syn | ack) == syn \
+					numgen inc mod 2 0 drop
+			}
+		}
+	EOT
+	name "enforce proxy uid 1337" &&
+		taken "the timer" other 1337 7000 || return
+	[ "$took" -ge 900 ] || fail "no SYN was lost"
+}
+
+told_thrice() {
+	[ "$(grep -c hello "$1")" = 3 ]
+}
+
+# The same of UDP. The answer of who is redirected would not come from where he asked.
+datagrams() {
+	local to
+
+	to=$(server 4)
+	proxied nft 4 udp && started proxy "$c0" setpriv --reuid 1337 --clear-groups \
+		"$tmp/talk" serve udp 15001 || return
+	for mode in off observe; do
+		name "$mode proxy uid 1337" && ask_as 1337 udp "$to" 7000 -q || return
+	done
+	counts "$c0" observe loopguard_seen=1 loopguard_released=0 || return
+	name enforce && ask_as 0 udp "$to" 7000 -q || return
+	busywait 5000 told_thrice "$tmp/proxy" ||
+		fail "the proxy was not given three: $(<"$tmp/proxy")" || return
+	ask_as 1337 udp "$to" 7000
+	[[ $answer = *" 7000" ]] || fail "user 1337 is answered \"$answer\"" || return
+	counts "$c0" enforce loopguard_seen=1 loopguard_released=1
+}
+
 for v in 4 6; do
 	for backend in nft iptables legacy; do
 		play=variant
@@ -164,4 +391,11 @@ for v in 4 6; do
 	subtest "a proxy that exempts its own, IPv$v" exempted $v
 done
 subtest "both ends are told" told
+subtest "a helper that connects, by uid and port, IPv4" helper 4 "uid 1337" "port 15001"
+variant "a helper that connects, by cgroup, IPv6" helper 6 cgroup
+subtest "two proxies in a circle, IPv4" circle 4
+variant "two proxies in a circle, IPv6" circle 6
+subtest "which sockets are a proxy's, IPv4" ends 4
+variant "which sockets are a proxy's, IPv6" ends 6
+subtest "which sockets are a proxy's, datagrams" datagrams
 run_subtests

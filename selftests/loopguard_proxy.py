@@ -1,10 +1,12 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -IS
 # SPDX-License-Identifier: GPL-2.0
 #
-# loopguard_proxy.py [-m MARK] [-w] tcp|udp PORT [ADDRESS PORT]: a transparent
-# proxy. TCP connections go on to where they were addressed, datagrams to ADDRESS
-# PORT. With -m its own are exempted, by a mark; with -w a forked worker serves.
-# Prints "ready", then a line for each that it accepts or gets.
+# loopguard_proxy.py [-m MARK] [-w] [-p] [-u UID] tcp|udp PORT [ADDRESS PORT]: a
+# transparent proxy. TCP connections go on to where they were addressed, datagrams
+# to ADDRESS PORT. With -m its own are exempted, by a mark; with -w a forked worker
+# serves; with -p each TCP connection is passed to a process that does not have the
+# listener; with -u all are that user's. Prints "ready", then a line for each that
+# it accepts or gets.
 import argparse
 import os
 import resource
@@ -61,14 +63,30 @@ def session(conn):
         say(f"failed: {error}")
 
 
-def serve_tcp(listener):
+def accepted(listener):
+    return listener.accept()[0]
+
+
+def passed(channel):
+    return socket.socket(fileno=socket.recv_fds(channel, 1, 1)[1][0])
+
+
+def handle(conn):
+    threading.Thread(target=session, args=(conn,), daemon=True).start()
+
+
+def hand_over(conn):
+    with conn:
+        socket.send_fds(channel, [b"c"], [conn.fileno()])
+
+
+def serve_tcp(source, get=accepted, use=handle):
     while True:
         try:
-            conn = listener.accept()[0]
-        except OSError as error:
+            use(get(source))
+        except (OSError, IndexError) as error:
             say(f"failed: {error}")
             os._exit(1)
-        threading.Thread(target=session, args=(conn,), daemon=True).start()
 
 
 def question(sock, data, client):
@@ -91,6 +109,8 @@ def serve_udp(sock):
 parser = argparse.ArgumentParser()
 parser.add_argument("-m", "--mark", type=int)
 parser.add_argument("-w", "--worker", action="store_true")
+parser.add_argument("-p", "--pass", action="store_true", dest="passes")
+parser.add_argument("-u", "--uid", type=int)
 parser.add_argument("kind", choices=["tcp", "udp"])
 parser.add_argument("port", type=int)
 parser.add_argument("address", nargs="?")
@@ -98,6 +118,15 @@ parser.add_argument("to", nargs="?", type=int)
 args = parser.parse_args()
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+if args.uid:
+    os.setgroups([])
+    os.setresuid(args.uid, args.uid, args.uid)
+if args.passes:
+    channel, end = socket.socketpair()
+    if not os.fork():
+        channel.close()
+        serve_tcp(end, passed)
+    end.close()
 sock = socket.socket(socket.AF_INET6,
                      socket.SOCK_STREAM if args.kind == "tcp" else socket.SOCK_DGRAM)
 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -113,4 +142,7 @@ if args.worker and os.fork():
     os.wait()
     sys.exit()
 say("ready")
-(serve_tcp if args.kind == "tcp" else serve_udp)(sock)
+if args.kind == "udp":
+    serve_udp(sock)
+else:
+    serve_tcp(sock, use=hand_over if args.passes else handle)
