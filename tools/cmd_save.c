@@ -2,6 +2,7 @@
 /* looptrack save: the modes of features, for restore to read */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "order.h"
 #include "out.h"
@@ -17,6 +18,30 @@ static bool is_supported(json_t *feature)
 	return json_is_true(json_object_get(feature, "supported"));
 }
 
+/* The number of a cgroup is another one's, or no one's, after a boot. */
+static enum exit_code check_proxies(json_t *feature)
+{
+	json_t *proxy;
+	size_t i;
+
+	json_array_foreach(json_object_get(feature, "proxies"), i, proxy) {
+		json_t *cgroup = json_object_get(proxy, "cgroup");
+		const char *path = json_string_value(json_object_get(proxy, "path"));
+
+		if (!cgroup)
+			continue;
+		if (!path)
+			return fail(EXIT_SYSTEM,
+				    "save: cgroup %lld is gone or cannot be seen: name the proxies again with \"looptrack set\"",
+				    json_integer_value(cgroup));
+		if (!order_is_word(path))
+			return fail(EXIT_SYSTEM,
+				    "save: cgroup \"%s\" has a blank or # in its name: name one above it, or the proxy by uid",
+				    path);
+	}
+	return EXIT_OK;
+}
+
 /* Half of a configuration must not look like all of it. */
 static enum exit_code check(json_t *features)
 {
@@ -25,7 +50,10 @@ static enum exit_code check(json_t *features)
 
 	json_array_foreach(features, i, feature) {
 		const char *name = text(feature, "name"), *mode = text(feature, "mode");
+		enum exit_code code = check_proxies(feature);
 
+		if (code)
+			return code;
 		if (is_supported(feature) && (attr_word(&attr_features, name) < 0 ||
 					      attr_word(&attr_modes, mode) < 0))
 			return fail(EXIT_MISMATCH,
@@ -33,6 +61,22 @@ static enum exit_code check(json_t *features)
 				    name, mode);
 	}
 	return EXIT_OK;
+}
+
+/* None is told, too, as restore is to leave none. */
+static void show_proxies(json_t *feature)
+{
+	json_t *proxies = json_object_get(feature, "proxies"), *proxy;
+	size_t i;
+
+	json_array_foreach(proxies, i, proxy) {
+		char item[PROXY_SIZE];
+
+		proxy_text(proxy, item, sizeof(item));
+		printf(" %s", item);
+	}
+	if (!proxies && !strcmp(text(feature, "name"), "loopguard"))
+		fputs(" proxy none", stdout);
 }
 
 static void show(json_t *features)
@@ -49,6 +93,7 @@ static void show(json_t *features)
 		printf("%-10s %s", text(feature, "name"), text(feature, "mode"));
 		if (order_mark(feature, mark, sizeof(mark)))
 			printf(" %s", mark);
+		show_proxies(feature);
 		putchar('\n');
 	}
 }
@@ -71,11 +116,13 @@ static enum exit_code cmd_save_run(int argc, char **argv)
 	if (code)
 		return code;
 	features = json_object_get(config, "features");
-	if (features) {
-		code = check(features);
-	} else {
+	if (!features) {
 		errno = EBADMSG;
 		code = nl_undecodable();
+	} else if (proxy_add_paths(features)) {
+		code = fail(EXIT_SYSTEM, "out of memory");
+	} else {
+		code = check(features);
 	}
 	if (!code)
 		show(features);

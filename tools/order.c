@@ -131,6 +131,15 @@ enum exit_code orders_parse(struct orders *orders, const char *where, unsigned i
 	return EXIT_OK;
 }
 
+/* What ends a word of a line, and what ends a line. */
+#define BLANKS	" \t\r"
+#define ENDS	"#\n"
+
+bool order_is_word(const char *text)
+{
+	return !text[strcspn(text, BLANKS ENDS)];
+}
+
 /* The words of a line that ends with NUL; a comment is none. */
 static enum exit_code parse_line(struct orders *orders, const char *where, unsigned int line,
 				 char *text)
@@ -138,8 +147,8 @@ static enum exit_code parse_line(struct orders *orders, const char *where, unsig
 	char *words[WORDS_MAX], *word, *rest;
 	int count = 0;
 
-	text[strcspn(text, "#")] = '\0';
-	for (word = strtok_r(text, " \t\r", &rest); word; word = strtok_r(NULL, " \t\r", &rest)) {
+	text[strcspn(text, ENDS)] = '\0';
+	for (word = strtok_r(text, BLANKS, &rest); word; word = strtok_r(NULL, BLANKS, &rest)) {
 		if (count == WORDS_MAX)
 			return fail(EXIT_USAGE, "%s: too many words; say one feature a line",
 				    where);

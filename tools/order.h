@@ -64,6 +64,9 @@ enum exit_code orders_parse(struct orders *orders, const char *where, unsigned i
 enum exit_code orders_parse_text(struct orders *orders, const char *name, char *text,
 				 size_t size);
 
+/* Is it one word where orders_parse_text() meets it? */
+bool order_is_word(const char *text);
+
 /* Build the request of these orders; they learn where they are in it. */
 void orders_put(struct orders *orders, struct nl *nl);
 

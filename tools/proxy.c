@@ -37,6 +37,10 @@ static enum exit_code parse_cgroup(const char *where, const char *text, uint64_t
 	}
 	if (!cgroup_number(text, value))
 		return EXIT_OK;
+	if (errno == ENOENT)
+		return fail(EXIT_USAGE,
+			    "%s: there is no cgroup \"%s\"; start its service first, or name the proxy by uid",
+			    where, text);
 	if (errno == ENOTSUP)
 		return fail(EXIT_USAGE, "%s: \"%s\" is no cgroup of the unified hierarchy", where,
 			    text);

@@ -18,6 +18,7 @@
 #include <linux/genetlink.h>
 #include <linux/nf_looptrack.h>
 
+#include "cgroup.h"
 #include "fake.h"
 
 #define GROUP	7
@@ -89,23 +90,30 @@ static void put_module(const struct nlmsghdr *request)
 	end(nlh);
 }
 
-/* What loopguard knows; the last cgroup is nowhere. */
-static void put_proxies(struct nlmsghdr *nlh)
+static void put_cgroup(struct nlmsghdr *nlh, uint64_t number)
 {
-	static const uint64_t cgroups[] = { 1, 123456789012345 };
 	struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_PROXY);
 
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_PROXY_PAD, 0, NULL);
+	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_PROXY_CGROUP, number);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+/* What loopguard knows, with the cgroup at LOOPTRACK_CGROUP, or the topmost. */
+static void put_proxies(struct nlmsghdr *nlh)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_PROXY);
+	uint64_t number = 1;
+
+	cgroup_number(getenv("LOOPTRACK_CGROUP") ?: "/", &number);
 	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_PROXY_PORT, 15001);
 	mnl_attr_nest_end(nlh, nest);
 	nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_PROXY);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_PROXY_UID, 4294967294U);
 	mnl_attr_nest_end(nlh, nest);
-	for (int i = 0; i < 2; i++) {
-		nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_PROXY);
-		mnl_attr_put(nlh, NF_LOOPTRACK_A_PROXY_PAD, 0, NULL);
-		mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_PROXY_CGROUP, cgroups[i]);
-		mnl_attr_nest_end(nlh, nest);
-	}
+	put_cgroup(nlh, number);
+	if (is("gone"))
+		put_cgroup(nlh, 123456789012345);
 }
 
 static void put_features(const struct nlmsghdr *request)
@@ -126,7 +134,8 @@ static void put_features(const struct nlmsghdr *request)
 			    i == NF_LOOPTRACK_FEATURE_ORIGIN;
 		bool marks = i == NF_LOOPTRACK_FEATURE_PASSMARK;
 		bool skips = i == NF_LOOPTRACK_FEATURE_EXPRESS && is("express");
-		bool guards = i == NF_LOOPTRACK_FEATURE_LOOPGUARD && is("proxied");
+		bool guards = i == NF_LOOPTRACK_FEATURE_LOOPGUARD &&
+			      (is("guarding") || is("proxied"));
 		int mode = acts || skips ? NF_LOOPTRACK_MODE_ENFORCE :
 					   NF_LOOPTRACK_MODE_OFF;
 
@@ -140,7 +149,7 @@ static void put_features(const struct nlmsghdr *request)
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK, 0x80001000);
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK_MASK, ~0U);
 		}
-		if (guards)
+		if (guards && is("proxied"))
 			put_proxies(nlh);
 		mnl_attr_nest_end(nlh, nest);
 	}

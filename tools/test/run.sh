@@ -128,7 +128,7 @@ for cgroup in '""' 0 -1 1x system.slice 99999999999999999999; do
 	expect_sh "set: proxy cgroup $cgroup" 1 'is neither a path nor a number' \
 		"\$tool set loopguard enforce proxy cgroup $cgroup"
 done
-expect_sh "set: proxy cgroup nowhere" 1 'set: cgroup "/no/such": No such file' \
+expect_sh "set: proxy cgroup nowhere" 1 'set: there is no cgroup "/no/such"; start its service' \
 	'$tool set loopguard enforce proxy cgroup /no/such'
 expect_sh "set: proxy cgroup, a file" 1 "set: cgroup \"$PWD/Makefile\": Not a directory" \
 	"\$tool set loopguard enforce proxy cgroup \$PWD/Makefile"
@@ -163,7 +163,7 @@ wrong_file "mark beyond its mask" '1: mark "3/1" has bits outside' 'passmark off
 wrong_file "proxy of another feature" '1: feature "clash" has no proxies' 'clash off proxy none\n'
 wrong_file "no proxy" '1: proxy "" is none of: port PORT' 'loopguard off proxy\nuid 1\n'
 wrong_file "no user" '1: no uid given behind proxy uid' 'loopguard off proxy uid # 1\n'
-wrong_file "no cgroup" '2: cgroup "/no/such": No such file' \
+wrong_file "no cgroup" '2: there is no cgroup "/no/such"; start its service first, or name the' \
 	'clash off\nloopguard off proxy uid 1 proxy cgroup /no/such\n'
 wrong_file "no newline at the end" '2: mode "of" is none of' 'stale off\nclash of'
 wrong_file "capitals" '1: feature "Clash" is none of' 'Clash off\n'
@@ -331,18 +331,19 @@ expect "status: mark" 0 \
 expect "status: no mark yet" 0 'passmark   off      off       seen 126  marked 127' '' status
 expect "status: JSON of a mark" 0 \
 	'"supported":true,"mark":2147487744,"mark_mask":4294967295}' marking -j status
-root='cgroup 1'
-[ -z "$unified" ] || [ "$(stat -c %i "$unified")" != 1 ] || root='cgroup /'
 expect "status: proxies" 0 \
 	"off       proxy port 15001  proxy uid 4294967294
-$(printf '%30s' '')proxy $root  proxy cgroup 123456789012345
-" proxied status
+$(printf '%30s' '')proxy cgroup ${unified:+/}" 'proxied gone' status
+expect "status: a cgroup that is gone" 0 '  proxy cgroup 123456789012345
+' 'proxied gone' status
+root=1
+[ -z "$unified" ] || root=$(stat -c %i "$unified")
 expect "status: JSON of proxies" 0 \
-	'"proxies":[{"port":15001},{"uid":4294967294},{"cgroup":1' proxied -j status
+	'"proxies":[{"port":15001},{"uid":4294967294},{"cgroup":'"$root" proxied -j status
 expect "status: JSON of a cgroup that is gone" 0 ',{"cgroup":123456789012345}]}' \
-	proxied -j status
-[ "$root" = 'cgroup 1' ] ||
-	expect "status: JSON of a cgroup" 0 '{"cgroup":1,"path":"/"}' proxied -j status
+	'proxied gone' -j status
+[ -z "$unified" ] ||
+	expect "status: JSON of a cgroup" 0 '{"cgroup":'"$root"',"path":"/"}' proxied -j status
 expect "status: what express changes" 0 \
 	"           PREROUTING and INPUT don't see packets of accepted loopback flows" \
 	express status
@@ -482,15 +483,11 @@ expect "set: no proxy" 0 'set f0m0 f5m0n f7m0' '' \
 expect "set: eight proxies" 0 'set f5m1u1u2u3u4u5u6u7u8' '' \
 	set loopguard observe proxy uid 1 proxy uid 2 proxy uid 3 proxy uid 4 \
 	proxy uid 5 proxy uid 6 proxy uid 7 proxy uid 8
-if [ -n "$unified" ]; then
-	for cgroup in / "$unified" "$unified/"; do
-		expect "set: proxy cgroup $cgroup" 0 \
-			"set f5m1c$(stat -c %i "$unified")" '' \
-			set loopguard observe proxy cgroup "$cgroup"
-	done
-else
-	report ok "set: proxy by path # SKIP no unified hierarchy of cgroups"
-fi
+for cgroup in ${unified:+/ "$unified" "$unified/"}; do
+	expect "set: proxy cgroup $cgroup" 0 "set f5m1c$root" '' \
+		set loopguard observe proxy cgroup "$cgroup"
+done
+[ -n "$unified" ] || report ok "set: proxy by path # SKIP no unified hierarchy of cgroups"
 expect "save" 0 'passmark   off mark 0x80001000/0xffffffff' marking save
 expect_sh "save: each supported feature" 0 '=clash stale ports linger origin passmark =' \
 	'echo "=$($fake save | sed -n "s/^\([a-z]*\)  *[a-z]*$/\1/p" | tr "\n" " ")="'
@@ -503,6 +500,12 @@ expect_sh "save: nothing of half a configuration" 0 '==' \
 expect "save: unsupported feature of the future" 0 'passmark   off' unknown save
 expect "save: no features at all" 5 'its answer is not understood' bare save
 expect "save: JSON's home without features" 5 'its answer is not understood' bare -j status
+expect "save: no proxy" 0 'loopguard  off proxy none' guarding save
+expect "save: a cgroup that is gone" 7 \
+	'save: cgroup 123456789012345 is gone or cannot be seen: name the proxies again' \
+	'proxied gone' save
+expect_sh "save: nothing, if a cgroup is gone" 0 '==' \
+	'echo "=$(LOOPTRACK_FAKE="proxied gone" $fake save 2>/dev/null)="'
 
 # restores NAME TEXT CONTENTS: one message is sent, and it is TEXT.
 restores() {
@@ -522,6 +525,37 @@ restores "as set has it" 'set f0m0 f1m1 f7m1v1k1' \
 restores "as long as it may be" 'set f0m0' "clash off\n$(printf '#%65524s' '')\n"
 expect_sh "restore: what was saved" 0 '=set f0m2 f1m2 f2m2 f3m2 f6m2 f7m0v2147487744k4294967295=' \
 	'echo "=$(LOOPTRACK_FAKE=marking $fake save | $fake restore 2>&1)="'
+modes='f0m2 f1m2 f2m2 f3m2'
+expect_sh "restore: no proxy, as was saved" 0 "=set $modes f5m0n f7m0=" \
+	'echo "=$(LOOPTRACK_FAKE=guarding $fake save | $fake restore 2>&1)="'
+# The topmost cgroup, and one whose name is no word.
+below=$unified/looptrack-$$
+if [ -z "$unified" ]; then
+	report ok "save, restore: proxies # SKIP no unified hierarchy of cgroups"
+else
+	expect "save: proxies" 0 \
+		'loopguard  off proxy port 15001 proxy uid 4294967294 proxy cgroup /' proxied save
+	expect_sh "restore: proxies, as was saved" 0 \
+		"=set $modes f5m0p15001u4294967294c$root f7m0=" \
+		'echo "=$(LOOPTRACK_FAKE=proxied $fake save | $fake restore 2>&1)="'
+fi
+if [ -z "$unified" ] || ! mkdir "$below" 2>/dev/null; then
+	report ok "save, restore: a cgroup made for it # SKIP it cannot be made"
+else
+	LOOPTRACK_CGROUP=$below LOOPTRACK_FAKE=proxied "$fake" save >"$work/saved" 2>&1
+	expect_sh "restore: a cgroup, as was saved" 0 \
+		"u4294967294c$(stat -c %i "$below") f7m0" "\$fake restore '$work/saved'"
+	rmdir "$below"
+	expect_sh "restore: a cgroup that is gone" 1 \
+		"looptrack: $work/saved:6: there is no cgroup \"/${below##*/}\"; start its" \
+		"\$fake restore '$work/saved'"
+	for name in 'a b' 'a#b' 'a	b'; do
+		mkdir "$below$name"
+		LOOPTRACK_CGROUP="$below$name" expect "save: a cgroup named $name" 7 \
+			'has a blank or # in its name: name one above it' proxied save
+		rmdir "$below$name"
+	done
+fi
 expect_sh "restore: -" 0 'set f0m0' 'echo clash off | $fake restore -'
 printf '# One\nclash off\n\nstale observe\n' >"$work/conf"
 expect "restore: refused, line named" 2 \
