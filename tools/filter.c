@@ -36,7 +36,7 @@ static const char *const kind_docs[] = {
 	[ZONE] = "a number from 0 to 65535",
 	[NUMBER] = "a number from 0 to 4294967295",
 	[MARK] = "VALUE or VALUE/MASK, as 0x1000/0x1000, with all bits within MASK",
-	[CGROUP] = "a cgroup: its number, or a directory below /sys/fs/cgroup",
+	[CGROUP] = "a cgroup: its number, or its path",
 };
 
 /* Each option: what of a flow it looks at, by JSON keys. */

@@ -98,8 +98,7 @@ _looptrack()
 				time-wait close syn-sent2'
 			;;
 		*:--cgroup)
-			compopt -o nospace 2>/dev/null
-			words=$(cd /sys/fs/cgroup 2>/dev/null && compgen -d -S / -- "$current")
+			words=$(compgen -d -- "$current")
 			;;
 		*)
 			case ${COMP_WORDS[i + 1]} in

@@ -115,7 +115,7 @@ flow)
 		"--state[of TCP]:state:($states)" \
 		'--uid[who opened it]:user:' \
 		'--pid[which process opened it]:process:' \
-		'--cgroup[in which cgroup]:cgroup:_files -/ -W /sys/fs/cgroup' \
+		'--cgroup[in which cgroup]:cgroup:_files -/' \
 		'--loop[both ends are on this host]' \
 		'--implicit-snat[only the source port was changed]' \
 		'--stale[the socket of an end is gone]'

@@ -235,8 +235,8 @@ for option in --uid --pid; do
 		99999999999999999999
 done
 wrong_filter 'VALUE or VALUE/MASK' -m '' / 1/ /1 x 0x 1/1/1 -1 3/1 0x100000000 1/0x100000000
-wrong_filter 'a cgroup: its number, or a directory' --cgroup '' nowhere 1x \
-	99999999999999999999 /nowhere "/sys/fs/cgroup/nowhere" cgroup.procs "$(printf '%9999s' '')"
+wrong_filter 'a cgroup: its number, or its path' --cgroup '' nowhere 1x \
+	99999999999999999999 /nowhere "$unified/nowhere" cgroup.procs "$(printf '%9999s' '')"
 for option in '-s 1.1.1.1 --orig-src 2.2.2.2' '--dport 80 --dport 443' '--loop --loop' \
 	'-p tcp --proto udp' '-w 1 --zone 1' '--uid 0 -p tcp --uid 1'; do
 	expect_sh "flow list: $option" 1 'is given twice' "\$tool flow list $option"
@@ -526,7 +526,7 @@ restores "as long as it may be" 'set f0m0' "clash off\n$(printf '#%65524s' '')\n
 expect_sh "restore: what was saved" 0 '=set f0m2 f1m2 f2m2 f3m2 f6m2 f7m0v2147487744k4294967295=' \
 	'echo "=$(LOOPTRACK_FAKE=marking $fake save | $fake restore 2>&1)="'
 modes='f0m2 f1m2 f2m2 f3m2'
-expect_sh "restore: no proxy, as was saved" 0 "=set $modes f5m0n f7m0=" \
+expect_sh "restore: no proxy, as was saved" 0 "=set $modes f5m0n f6m2 f7m0=" \
 	'echo "=$(LOOPTRACK_FAKE=guarding $fake save | $fake restore 2>&1)="'
 # The topmost cgroup, and one whose name is no word.
 below=$unified/looptrack-$$
@@ -536,7 +536,7 @@ else
 	expect "save: proxies" 0 \
 		'loopguard  off proxy port 15001 proxy uid 4294967294 proxy cgroup /' proxied save
 	expect_sh "restore: proxies, as was saved" 0 \
-		"=set $modes f5m0p15001u4294967294c$root f7m0=" \
+		"=set $modes f5m0p15001u4294967294c$root f6m2 f7m0=" \
 		'echo "=$(LOOPTRACK_FAKE=proxied $fake save | $fake restore 2>&1)="'
 fi
 if [ -z "$unified" ] || ! mkdir "$below" 2>/dev/null; then
@@ -544,16 +544,16 @@ if [ -z "$unified" ] || ! mkdir "$below" 2>/dev/null; then
 else
 	LOOPTRACK_CGROUP=$below LOOPTRACK_FAKE=proxied "$fake" save >"$work/saved" 2>&1
 	expect_sh "restore: a cgroup, as was saved" 0 \
-		"u4294967294c$(stat -c %i "$below") f7m0" "\$fake restore '$work/saved'"
+		"u4294967294c$(stat -c %i "$below") f6m2 f7m0" "\$fake restore '$work/saved'"
 	rmdir "$below"
 	expect_sh "restore: a cgroup that is gone" 1 \
 		"looptrack: $work/saved:6: there is no cgroup \"/${below##*/}\"; start its" \
 		"\$fake restore '$work/saved'"
-	for name in 'a b' 'a#b' 'a	b'; do
-		mkdir "$below$name"
-		LOOPTRACK_CGROUP="$below$name" expect "save: a cgroup named $name" 7 \
+	for odd in 'a b' 'a#b' 'a	b'; do
+		mkdir "$below$odd"
+		LOOPTRACK_CGROUP="$below$odd" expect "save: a cgroup named $odd" 7 \
 			'has a blank or # in its name: name one above it' proxied save
-		rmdir "$below$name"
+		rmdir "$below$odd"
 	done
 fi
 expect_sh "restore: -" 0 'set f0m0' 'echo clash off | $fake restore -'
