@@ -224,8 +224,10 @@ static int lt_flow_put_sockets(struct sk_buff *msg, struct lt_net *ln,
 	lt_ends_put(&ends);
 
 	if (!err && owner)
-		err = lt_flow_put_second(msg, owner) ?:
-		      lt_flow_put_owner(msg, ns, owner);
+		err = lt_flow_put_second(msg, owner);
+	owner = lt_origin_find(ln, ct);
+	if (!err && owner)
+		err = lt_flow_put_owner(msg, ns, owner);
 
 	return err;
 }

@@ -128,8 +128,7 @@ void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
 		if (flags & BIT(LT_OWNER_SHARED))
 			lt_stats_inc(&ln->stats, STALE_SHARED);
 	}
-	if (lt_owners_trim(&ln->owners))
-		lt_stats_inc(&ln->stats, ORIGIN_DROPPED);
+	lt_stats_add(&ln->stats, ORIGIN_DROPPED, lt_owners_trim(&ln->owners));
 	lt_linger_watch(ln);
 }
 
@@ -206,6 +205,25 @@ static struct nf_conn *lt_origin_entry(struct lt_net *ln,
 }
 
 /**
+ * lt_origin_find() - whom a flow comes from
+ * @ln: the module's part of the network namespace
+ * @ct: its entry
+ *
+ * Other features remember owners, too, which are nobody's to know.
+ *
+ * Context: RCU read lock.
+ * Return: the owner, valid under the read lock; NULL if it isn't known, or not to
+ * be told.
+ */
+struct lt_owner *lt_origin_find(struct lt_net *ln, const struct nf_conn *ct)
+{
+	if (lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN) != NF_LOOPTRACK_MODE_ENFORCE)
+		return NULL;
+
+	return lt_owner_find(&ln->owners, ct);
+}
+
+/**
  * lt_origin_pid() - a flow's process, as somebody numbers it
  * @owner: of the flow
  * @ns: his PID namespace
@@ -267,7 +285,7 @@ static void lt_origin_tell(struct lt_net *ln, struct nf_looptrack_origin *origin
 			   const struct nf_conn *ct)
 {
 	const struct nf_conntrack_tuple *flow = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
-	const struct lt_owner *owner = lt_owner_find(&ln->owners, ct);
+	const struct lt_owner *owner = lt_origin_find(ln, ct);
 
 	BUILD_BUG_ON(sizeof(origin->comm) != sizeof(owner->comm));
 

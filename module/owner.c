@@ -164,24 +164,25 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
  * lt_owners_trim() - forget the oldest if they have become too many
  * @owners: of the namespace, to which one has come
  *
+ * Two at a time, so that there are fewer soon if the parameter was lowered.
+ *
  * Context: any but hard interrupts.
- * Return: true if one had to go.
+ * Return: how many had to go.
  */
-bool lt_owners_trim(struct lt_owners *owners)
+unsigned int lt_owners_trim(struct lt_owners *owners)
 {
-	bool crowded;
+	unsigned int gone = 0;
 
 	if (likely(READ_ONCE(owners->count) <= READ_ONCE(lt_owners_max)))
-		return false;
+		return 0;
 
 	spin_lock_bh(&owners->lock);
-	crowded = owners->count > READ_ONCE(lt_owners_max);
-	if (crowded)
+	for (; gone < 2 && owners->count > READ_ONCE(lt_owners_max); gone++)
 		lt_owner_del(owners, list_first_entry(&owners->list,
 						      struct lt_owner, list));
 	spin_unlock_bh(&owners->lock);
 
-	return crowded;
+	return gone;
 }
 
 /**

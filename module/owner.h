@@ -108,7 +108,7 @@ void lt_owners_flush(struct lt_owners *owners);
 struct lt_owner *lt_owner_note(struct lt_owners *owners,
 			       const struct nf_conn *ct, struct sock *sk,
 			       unsigned long flags);
-bool lt_owners_trim(struct lt_owners *owners);
+unsigned int lt_owners_trim(struct lt_owners *owners);
 void lt_owner_forget(struct lt_owners *owners, const struct nf_conn *ct);
 struct lt_owner *lt_owner_find(struct lt_owners *owners,
 			       const struct nf_conn *ct);

@@ -783,34 +783,34 @@ attack_udp() {
 for v in 4 6; do
 	own=10.98.0.1
 	[ $v = 4 ] || own=fd98::1
-	subtest "established connections gone, IPv$v" gone $v nft ''
-	subtest "the client had closed its half, IPv$v" gone $v nft 'shut c%'
-	subtest "the proxy had closed its half, IPv$v" gone $v nft 'shut c%.peer'
-	subtest "connections that nobody answered, IPv$v" unanswered $v
-	subtest "a connection from the other end, IPv$v" reversed $v
-	subtest "a SYN sent again evicts nothing, IPv$v" sent_again $v
-	subtest "simultaneous open, IPv$v" simultaneous $v
-	subtest "TCP Fast Open, IPv$v" fastopen $v
-	subtest "MPTCP, IPv$v" mptcp $v
-	subtest "datagrams of a new socket, IPv$v" moved $v
-	subtest "datagrams of a new connected socket, IPv$v" moved $v aim
-	subtest "8 SO_REUSEPORT workers, IPv$v" shared $v 18 "$reuseport"
-	subtest "8 connected SO_REUSEPORT workers, IPv$v" shared $v 13 "$reuseport_aimed"
-	subtest "forked workers with one socket, IPv$v" shared $v 8 "$forked"
-	subtest "SO_REUSEADDR sockets, IPv$v" shared $v 12 "$reuse"
-	subtest "a connected socket and another, IPv$v" shared $v 11 "$mixed"
-	subtest "a bound socket and another, IPv$v" shared $v 11 "${addressed//OWN/$own}"
-	subtest "a socket that connects here and there, IPv$v" \
+	either "established connections gone, IPv$v" gone $v nft ''
+	either "the client had closed its half, IPv$v" gone $v nft 'shut c%'
+	either "the proxy had closed its half, IPv$v" gone $v nft 'shut c%.peer'
+	either "connections that nobody answered, IPv$v" unanswered $v
+	either "a connection from the other end, IPv$v" reversed $v
+	either "a SYN sent again evicts nothing, IPv$v" sent_again $v
+	either "simultaneous open, IPv$v" simultaneous $v
+	either "TCP Fast Open, IPv$v" fastopen $v
+	either "MPTCP, IPv$v" mptcp $v
+	either "datagrams of a new socket, IPv$v" moved $v
+	either "datagrams of a new connected socket, IPv$v" moved $v aim
+	either "8 SO_REUSEPORT workers, IPv$v" shared $v 18 "$reuseport"
+	either "8 connected SO_REUSEPORT workers, IPv$v" shared $v 13 "$reuseport_aimed"
+	either "forked workers with one socket, IPv$v" shared $v 8 "$forked"
+	either "SO_REUSEADDR sockets, IPv$v" shared $v 12 "$reuse"
+	either "a connected socket and another, IPv$v" shared $v 11 "$mixed"
+	either "a bound socket and another, IPv$v" shared $v 11 "${addressed//OWN/$own}"
+	either "a socket that connects here and there, IPv$v" \
 		shared $v 3 "${wandering//ELSEWHERE/$own 9}"
-	subtest "another user's attempts, TCP, IPv$v" attack_tcp $v
-	subtest "another user's attempts, UDP, IPv$v" attack_udp $v ''
-	subtest "another user's attempts, UDP, SO_REUSEADDR, IPv$v" attack_udp $v reuse
-	subtest "another user's attempts, UDP, connected, IPv$v" attack_udp $v reuse aim
-	subtest "another user's attempts, UDP, SO_REUSEPORT, IPv$v" attack_udp $v reuseport
-	subtest "datagrams to another host, IPv$v" moved_away $v
-	subtest "sockets bound to devices, IPv$v" devices $v
-	subtest "transparent sockets, IPv$v" transparent $v
-	subtest "connections gone, in a zone, IPv$v" gone $v nft '' zone
+	either "another user's attempts, TCP, IPv$v" attack_tcp $v
+	either "another user's attempts, UDP, IPv$v" attack_udp $v ''
+	either "another user's attempts, UDP, SO_REUSEADDR, IPv$v" attack_udp $v reuse
+	either "another user's attempts, UDP, connected, IPv$v" attack_udp $v reuse aim
+	either "another user's attempts, UDP, SO_REUSEPORT, IPv$v" attack_udp $v reuseport
+	either "datagrams to another host, IPv$v" moved_away $v
+	either "sockets bound to devices, IPv$v" devices $v
+	either "transparent sockets, IPv$v" transparent $v
+	either "connections gone, in a zone, IPv$v" gone $v nft '' zone
 done
 subtest "connections gone, iptables-nft, IPv4" gone 4 iptables ''
 subtest "connections gone, iptables-legacy, IPv6" gone 6 legacy ''
