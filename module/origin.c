@@ -258,7 +258,12 @@ pid_t lt_origin_pid(const struct lt_owner *owner, struct pid_namespace *ns)
  */
 u64 lt_origin_since(const struct lt_owner *owner)
 {
-	return ktime_get_real_ns() - (ktime_get_boottime_ns() - owner->since);
+	/* By the clocks' distance: who reads them one after the other may lose the
+	 * CPU in between.
+	 */
+	return owner->since -
+	       ktime_to_ns(ktime_mono_to_any(0, TK_OFFS_BOOT)) +
+	       ktime_to_ns(ktime_mono_to_any(0, TK_OFFS_REAL));
 }
 
 static void lt_origin_tell_owner(struct nf_looptrack_origin *origin,
