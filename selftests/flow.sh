@@ -148,7 +148,7 @@ server_up() {
 	started server "$s" exclusions_talk serve tcp 7000
 }
 
-# All of a large table, in little memory.
+# All of a large table, in little memory. How long it takes is told, not judged.
 large() {
 	local flows=$KSFT_FLOWS count rss ours theirs
 
@@ -175,9 +175,7 @@ large() {
 	note "conntrack -L: $(wc -l <"$tmp/theirs") in $theirs s"
 	[ "$count" -ge "$flows" ] || fail "no more than $count entries" || return
 	[ "$(wc -l <"$tmp/ours")" -ge "$count" ] || fail "some are not listed" || return
-	[ "$rss" -lt 16384 ] || fail "$rss KiB" || return
-	awk -v ours="$ours" -v theirs="$theirs" 'BEGIN { exit !(ours <= 1.5 * theirs) }' ||
-		fail "more than one and a half times as long"
+	[ "$rss" -lt 16384 ] || fail "$rss KiB"
 }
 
 # The most memory the tool has when it is at its end, in KiB.
