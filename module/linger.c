@@ -136,22 +136,34 @@ static void lt_linger_end(struct lt_net *ln, struct nf_conn *ct,
 				   NF_LOOPTRACK_DECISION_OBSERVED);
 }
 
-/* Both ends of a flow ask; it is one's turn. An end in TIME_WAIT closed first, and
+/* Both ends of a flow ask. What is evicted is so by the first one who finds
+ * nobody left:
+ *
+ *	CPU 0					CPU 1
+ *	client has the FIN, sends its ACK
+ *						server has that, is gone; the
+ *						client is not: not the last
+ *	client is in TIME_WAIT, asks; there
+ *	is no server
+ *
+ * What is only observed is to be counted once. An end in TIME_WAIT closed first, and
  * the other one is the last; unless that went without a word, and the FIN that
- * this one waits for never comes. If both are in TIME_WAIT, both closed at once; if
- * neither is, one was reset: what is evicted is so by the first who asks, and
- * what is only observed is counted for the client.
+ * this one waits for never comes. If both are in TIME_WAIT, both closed at once;
+ * if neither is, one was reset: that is the client's to count.
  */
 static bool lt_linger_is_turn(const struct lt_ends *ends,
 			      enum ip_conntrack_dir dir, bool enforce)
 {
 	const struct sock *own = ends->sk[dir];
 
+	if (enforce)
+		return true;
+
 	if (!own != !ends->sk[!dir])
 		return !own ||
 		       READ_ONCE(inet_twsk(own)->tw_substate) == TCP_FIN_WAIT2;
 
-	return enforce || dir == IP_CT_DIR_ORIGINAL;
+	return dir == IP_CT_DIR_ORIGINAL;
 }
 
 /*

@@ -252,8 +252,8 @@ held() {
 	done
 }
 
-# states NS: protocol, state and port of the entries, and whether they have more
-# than a quarter left of the shortest timeout, which is that of a datagram, 30 s.
+# states NS: protocol, state and port of the entries, and whether they are far from
+# their end.
 states() {
 	in_ns "$1" conntrack -L 2>/dev/null | awk '
 		{
@@ -288,6 +288,8 @@ remote() {
 					}
 				}
 			EOT
+			# A slow machine needs half a minute for what follows.
+			in_ns "$ns" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=120 || return
 			only "$ns" linger "$mode" || return
 		done
 		scene "$c0" "$family" "$mode" <<-EOT || return
