@@ -149,6 +149,8 @@ datagrams() {
 
 	host || return
 	for mode in $(modes "$family"); do
+		# What is left of the mode before had an owner, too.
+		in_ns "$a" conntrack -F 2>/dev/null
 		only "$a" linger "$mode" || return
 		scene "$a" "$family" "$mode" <<-EOT || return
 			udp A at $(loopback "$family") from 15001
