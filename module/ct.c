@@ -11,6 +11,7 @@
 #include <net/netfilter/nf_conntrack_synproxy.h>
 #include <net/netfilter/nf_conntrack_timeout.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
+#include <net/netfilter/nf_conntrack_zones.h>
 
 #include "ct.h"
 #include "sock.h"
@@ -125,6 +126,24 @@ struct nf_conn *lt_ct_find(struct net *net, const struct nf_conntrack_zone *zone
 	if (dir)
 		*dir = NF_CT_DIRECTION(h);
 	return nf_ct_tuplehash_to_ctrack(h);
+}
+
+/**
+ * lt_ct_find_in() - find the entry a tuple belongs to
+ * @net: network namespace
+ * @id: of a zone, for both directions
+ * @t: tuple
+ *
+ * Context: RCU read lock.
+ * Return: the entry, to be released by nf_ct_put(), or NULL.
+ */
+struct nf_conn *lt_ct_find_in(struct net *net, u16 id,
+			      const struct nf_conntrack_tuple *t)
+{
+	struct nf_conntrack_zone zone;
+
+	nf_ct_zone_init(&zone, id, NF_CT_DEFAULT_ZONE_DIR, 0);
+	return lt_ct_find(net, &zone, t, NULL);
 }
 
 /**

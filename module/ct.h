@@ -60,6 +60,8 @@ enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct);
 struct nf_conn *lt_ct_find(struct net *net, const struct nf_conntrack_zone *zone,
 			   const struct nf_conntrack_tuple *t,
 			   enum ip_conntrack_dir *dir);
+struct nf_conn *lt_ct_find_in(struct net *net, u16 id,
+			      const struct nf_conntrack_tuple *t);
 struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct);
 void lt_ct_evict(struct nf_conn *ct);
 struct nf_conn *lt_ct_claim(const struct nf_conn *ct);

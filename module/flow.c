@@ -41,14 +41,17 @@ static_assert((int)NF_LOOPTRACK_TCP_TIME_WAIT == (int)TCP_CONNTRACK_TIME_WAIT);
 static_assert((int)NF_LOOPTRACK_SOCKET_ESTABLISHED == (int)TCP_ESTABLISHED);
 static_assert((int)NF_LOOPTRACK_SOCKET_NEW_SYN_RECV == (int)TCP_NEW_SYN_RECV);
 
-static int lt_flow_put_pass(struct sk_buff *msg, int type, u64 packets, u64 bytes)
+static int lt_flow_put_counter(struct sk_buff *msg, int type,
+			       const struct nf_conn_counter *counter)
 {
 	struct nlattr *nest = nla_nest_start(msg, type);
 
 	if (!nest ||
-	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_PASS_PACKETS, packets,
+	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_PASS_PACKETS,
+			      atomic64_read(&counter->packets),
 			      NF_LOOPTRACK_A_PASS_PAD) ||
-	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_PASS_BYTES, bytes,
+	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_PASS_BYTES,
+			      atomic64_read(&counter->bytes),
 			      NF_LOOPTRACK_A_PASS_PAD))
 		return -EMSGSIZE;
 
@@ -59,33 +62,25 @@ static int lt_flow_put_pass(struct sk_buff *msg, int type, u64 packets, u64 byte
 static int lt_flow_put_first(struct sk_buff *msg, const struct nf_conn *ct)
 {
 	const struct nf_conn_acct *acct = nf_conn_acct_find(ct);
-	const struct nf_conn_counter *dirs;
 
 	if (!acct)
 		return 0;
 
-	dirs = acct->counter;
-	return lt_flow_put_pass(msg, NF_LOOPTRACK_A_FLOW_FIRST_ORIGINAL,
-				atomic64_read(&dirs[IP_CT_DIR_ORIGINAL].packets),
-				atomic64_read(&dirs[IP_CT_DIR_ORIGINAL].bytes)) ?:
-	       lt_flow_put_pass(msg, NF_LOOPTRACK_A_FLOW_FIRST_REPLY,
-				atomic64_read(&dirs[IP_CT_DIR_REPLY].packets),
-				atomic64_read(&dirs[IP_CT_DIR_REPLY].bytes));
+	return lt_flow_put_counter(msg, NF_LOOPTRACK_A_FLOW_FIRST_ORIGINAL,
+				   &acct->counter[IP_CT_DIR_ORIGINAL]) ?:
+	       lt_flow_put_counter(msg, NF_LOOPTRACK_A_FLOW_FIRST_REPLY,
+				   &acct->counter[IP_CT_DIR_REPLY]);
 }
 
 static int lt_flow_put_second(struct sk_buff *msg, const struct lt_owner *owner)
 {
-	const struct lt_pass *dirs = owner->second;
-
 	if (!test_bit(LT_OWNER_COUNTED, &owner->flags))
 		return 0;
 
-	return lt_flow_put_pass(msg, NF_LOOPTRACK_A_FLOW_SECOND_ORIGINAL,
-				atomic64_read(&dirs[IP_CT_DIR_ORIGINAL].packets),
-				atomic64_read(&dirs[IP_CT_DIR_ORIGINAL].bytes)) ?:
-	       lt_flow_put_pass(msg, NF_LOOPTRACK_A_FLOW_SECOND_REPLY,
-				atomic64_read(&dirs[IP_CT_DIR_REPLY].packets),
-				atomic64_read(&dirs[IP_CT_DIR_REPLY].bytes));
+	return lt_flow_put_counter(msg, NF_LOOPTRACK_A_FLOW_SECOND_ORIGINAL,
+				   &owner->second[IP_CT_DIR_ORIGINAL]) ?:
+	       lt_flow_put_counter(msg, NF_LOOPTRACK_A_FLOW_SECOND_REPLY,
+				   &owner->second[IP_CT_DIR_REPLY]);
 }
 
 static int lt_flow_put_process(struct sk_buff *msg, struct user_namespace *ns,
@@ -225,8 +220,7 @@ static int lt_flow_put_sockets(struct sk_buff *msg, struct lt_net *ln,
 
 	if (!err && owner)
 		err = lt_flow_put_second(msg, owner);
-	owner = lt_origin_find(ln, ct);
-	if (!err && owner)
+	if (!err && owner && lt_origin_is_told(ln))
 		err = lt_flow_put_owner(msg, ns, owner);
 
 	return err;
@@ -428,7 +422,6 @@ int looptrack_nl_flow_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *id = info->attrs[NF_LOOPTRACK_A_FLOW_ZONE];
 	struct lt_net *ln = lt_net(genl_info_net(info));
-	struct nf_conntrack_zone zone;
 	struct nf_conntrack_tuple t;
 	struct nf_conn *ct;
 	struct sk_buff *msg;
@@ -443,11 +436,9 @@ int looptrack_nl_flow_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!msg)
 		return -ENOMEM;
 
-	nf_ct_zone_init(&zone, id ? nla_get_u16(id) : NF_CT_DEFAULT_ZONE_ID,
-			NF_CT_DEFAULT_ZONE_DIR, 0);
-
 	rcu_read_lock();
-	ct = lt_ct_find(ln->net, &zone, &t, NULL);
+	ct = lt_ct_find_in(ln->net, id ? nla_get_u16(id) : NF_CT_DEFAULT_ZONE_ID,
+			   &t);
 	err = ct ? lt_flow_put(msg, ln, ct) : -ENOENT;
 	if (ct)
 		nf_ct_put(ct);

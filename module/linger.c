@@ -127,7 +127,6 @@ static void lt_linger_end(struct lt_net *ln, struct nf_conn *ct,
 {
 	lt_stats_inc(&ln->stats, LINGER_SEEN);
 	if (enforce) {
-		lt_owner_forget(&ln->owners, ct);
 		lt_ct_evict(ct);
 		lt_stats_inc(&ln->stats, LINGER_EVICTED);
 	}
@@ -198,6 +197,9 @@ static void lt_linger_tcp(const struct lt_linger_closed *closed)
 	last = lt_linger_may_evict(ct) && !lt_ends_live(&ends) &&
 	       lt_linger_is_turn(&ends, dir, enforce) &&
 	       (closed->by_lo || lt_ct_is_loopback(ct));
+	/* Before the next flow of this tuple may have its owner. */
+	if (last && enforce)
+		lt_owner_forget(&ln->owners, ct);
 	if (last)
 		lt_linger_end(ln, ct, closed->who, enforce);
 	if (last && enforce)
@@ -366,15 +368,13 @@ static bool lt_linger_has_udp(struct net *net, const struct nf_conn *ct)
 static void lt_linger_udp(struct lt_net *ln, struct lt_owner *owner)
 {
 	u8 mode = lt_linger_mode(ln);
-	struct nf_conntrack_zone zone;
 	struct nf_conn *ct;
 	bool gone = true;
 
 	if (lt_owner_is_alive(ln->net, owner))
 		return;
 
-	nf_ct_zone_init(&zone, owner->key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
-	ct = lt_ct_find(ln->net, &zone, &owner->key.flow, NULL);
+	ct = lt_ct_find_in(ln->net, owner->key.zone, &owner->key.flow);
 	if (ct) {
 		gone = mode != NF_LOOPTRACK_MODE_OFF &&
 		       test_bit(LT_OWNER_LOOPBACK, &owner->flags) &&

@@ -13,6 +13,7 @@
 #include "hook.h"
 #include "linger.h"
 #include "netns.h"
+#include "origin.h"
 
 static unsigned int lt_net_id __read_mostly;
 
@@ -256,7 +257,7 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 	struct lt_net *ln = lt_net(net);
 	unsigned long useful, wanted;
 	u8 mode[LT_FEATURE_COUNT];
-	bool linger;
+	bool linger, forget;
 	unsigned int i;
 	int err;
 
@@ -284,6 +285,13 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 		}
 	}
 
+	/* What nobody keeps up to date is worth nothing later, and who is not to
+	 * be remembered any more is forgotten.
+	 */
+	forget = !(useful & BIT(LT_HOOK_COMMIT)) ||
+		 (lt_origin_is_told(ln) &&
+		  mode[NF_LOOPTRACK_FEATURE_ORIGIN] != NF_LOOPTRACK_MODE_ENFORCE);
+
 	if (test_bit(NF_LOOPTRACK_FEATURE_EXPRESS, &modes->given))
 		lt_express_renew(ln);
 	for (i = 0; i < LT_FEATURE_COUNT; i++)
@@ -303,11 +311,7 @@ int lt_netns_set_modes(struct net *net, const struct lt_modes *modes)
 	/* Packets may have asked while there was no use for it. */
 	if (READ_ONCE(ln->asked) & ~ln->hooked)
 		schedule_work(&ln->hook_work);
-	/* What nobody keeps up to date is worth nothing later, and who is not to
-	 * be remembered is forgotten.
-	 */
-	if (!(useful & BIT(LT_HOOK_COMMIT)) ||
-	    mode[NF_LOOPTRACK_FEATURE_ORIGIN] != NF_LOOPTRACK_MODE_ENFORCE)
+	if (forget)
 		lt_owners_flush(&ln->owners);
 out:
 	mutex_unlock(&ln->lock);

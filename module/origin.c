@@ -141,14 +141,12 @@ void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
  */
 void lt_origin_expire(struct lt_net *ln, struct lt_owner *owner)
 {
-	struct nf_conntrack_zone zone;
 	struct nf_conn *ct;
 
 	if (time_before32(jiffies, owner->due))
 		return;
 
-	nf_ct_zone_init(&zone, owner->key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
-	ct = lt_ct_find(ln->net, &zone, &owner->key.flow, NULL);
+	ct = lt_ct_find_in(ln->net, owner->key.zone, &owner->key.flow);
 	if (!ct) {
 		lt_owner_drop(&ln->owners, owner);
 		return;
@@ -187,40 +185,33 @@ void lt_origin_note_zone(struct lt_net *ln, u16 id)
 static struct nf_conn *lt_origin_entry(struct lt_net *ln,
 				       const struct nf_conntrack_tuple *sent)
 {
-	struct nf_conntrack_zone zone;
 	struct nf_conn *ct;
 	unsigned int i;
 	u32 id;
 
-	ct = lt_ct_find(ln->net, &nf_ct_zone_dflt, sent, NULL);
+	ct = lt_ct_find_in(ln->net, NF_CT_DEFAULT_ZONE_ID, sent);
 	for (i = 0; !ct && i < ARRAY_SIZE(ln->zones); i++) {
 		id = READ_ONCE(ln->zones[i]);
 		if (!id)
 			break;
-		nf_ct_zone_init(&zone, id, NF_CT_DEFAULT_ZONE_DIR, 0);
-		ct = lt_ct_find(ln->net, &zone, sent, NULL);
+		ct = lt_ct_find_in(ln->net, id, sent);
 	}
 
 	return ct;
 }
 
 /**
- * lt_origin_find() - whom a flow comes from
+ * lt_origin_is_told() - may somebody know whom a flow comes from
  * @ln: the module's part of the network namespace
- * @ct: its entry
  *
  * Other features remember owners, too, which are nobody's to know.
  *
- * Context: RCU read lock.
- * Return: the owner, valid under the read lock; NULL if it isn't known, or not to
- * be told.
+ * Context: any.
  */
-struct lt_owner *lt_origin_find(struct lt_net *ln, const struct nf_conn *ct)
+bool lt_origin_is_told(const struct lt_net *ln)
 {
-	if (lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN) != NF_LOOPTRACK_MODE_ENFORCE)
-		return NULL;
-
-	return lt_owner_find(&ln->owners, ct);
+	return lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN) ==
+	       NF_LOOPTRACK_MODE_ENFORCE;
 }
 
 /**
@@ -290,7 +281,7 @@ static void lt_origin_tell(struct lt_net *ln, struct nf_looptrack_origin *origin
 			   const struct nf_conn *ct)
 {
 	const struct nf_conntrack_tuple *flow = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
-	const struct lt_owner *owner = lt_origin_find(ln, ct);
+	const struct lt_owner *owner = lt_owner_find(&ln->owners, ct);
 
 	BUILD_BUG_ON(sizeof(origin->comm) != sizeof(owner->comm));
 
@@ -305,7 +296,7 @@ static void lt_origin_tell(struct lt_net *ln, struct nf_looptrack_origin *origin
 	memcpy(origin->saddr, &flow->src.u3, sizeof(origin->saddr));
 	memcpy(origin->daddr, &flow->dst.u3, sizeof(origin->daddr));
 
-	if (owner)
+	if (owner && lt_origin_is_told(ln))
 		lt_origin_tell_owner(origin, owner);
 }
 

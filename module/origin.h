@@ -18,7 +18,7 @@ void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
 void lt_origin_note_zone(struct lt_net *ln, u16 id);
 void lt_origin_expire(struct lt_net *ln, struct lt_owner *owner);
 
-struct lt_owner *lt_origin_find(struct lt_net *ln, const struct nf_conn *ct);
+bool lt_origin_is_told(const struct lt_net *ln);
 pid_t lt_origin_pid(const struct lt_owner *owner, struct pid_namespace *ns);
 u64 lt_origin_since(const struct lt_owner *owner);
 

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_acct.h>
 
 #include "sock.h"
 
@@ -38,16 +39,6 @@ enum {
 };
 
 /**
- * struct lt_pass - what of a flow has been on its second pass, in one direction
- * @packets: how many
- * @bytes: of them, from the IP header on
- */
-struct lt_pass {
-	atomic64_t packets;
-	atomic64_t bytes;
-};
-
-/**
  * struct lt_owner - the local socket a flow was opened by, and its process
  * @node: in the table of its namespace
  * @list: in the order they came; under the lock of struct lt_owners
@@ -63,7 +54,8 @@ struct lt_pass {
  *	next two are, which are valid with it.
  * @gid: its group
  * @comm: its name
- * @second: by direction; counted while passmark is not off
+ * @second: packets and bytes on their second pass, by direction, from the IP header
+ *	on; counted while passmark is not off
  *
  * 192 bytes is what an owner may take.
  */
@@ -82,7 +74,7 @@ struct lt_owner {
 	pid_t pid;
 	kgid_t gid;
 	char comm[TASK_COMM_LEN];
-	struct lt_pass second[IP_CT_DIR_MAX];
+	struct nf_conn_counter second[IP_CT_DIR_MAX];
 };
 
 /**

@@ -13,7 +13,7 @@ static void lt_passmark_count(struct lt_net *ln, const struct sk_buff *skb)
 	enum ip_conntrack_info ctinfo;
 	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 	struct lt_owner *owner;
-	struct lt_pass *pass;
+	struct nf_conn_counter *pass;
 
 	if (!ct || nf_ct_is_template(ct))
 		return;
