@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* looptrack flow: conntrack's entries, and what the socket tables say of them */
-#include <ctype.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -13,6 +11,7 @@
 
 #include "filter.h"
 #include "flow.h"
+#include "number.h"
 #include "out.h"
 #include "stream.h"
 
@@ -154,8 +153,8 @@ static enum exit_code list_or_watch(int argc, char **argv, bool watched)
 {
 	struct listing listing = {};
 	enum exit_code code = EXIT_OK;
-	unsigned long seconds = 2;
-	char options[32], *end;
+	uint64_t seconds = 2;
+	char options[32];
 	int c;
 
 	snprintf(options, sizeof(options), "+:%s%s", watched ? "i:" : "", filter_short_options);
@@ -164,8 +163,7 @@ static enum exit_code list_or_watch(int argc, char **argv, bool watched)
 		if (c == '?' || c == ':') {
 			code = bad_option(c, argv);
 		} else if (c == 'i') {
-			seconds = strtoul(optarg, &end, 10);
-			if (!isdigit((unsigned char)*optarg) || *end || !seconds || seconds > 3600)
+			if (!number_parse(optarg, 1, 3600, &seconds))
 				code = fail(EXIT_USAGE,
 					    "flow: interval \"%s\" is not a number from 1 to 3600",
 					    optarg);

@@ -8,11 +8,6 @@
 
 #include "stream.h"
 
-static const char *text(json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key)) ?: "-";
-}
-
 static void show_flow(json_t *event, const char *key, const char *label)
 {
 	json_t *tuple = json_object_get(event, key);
@@ -20,9 +15,7 @@ static void show_flow(json_t *event, const char *key, const char *label)
 	if (!tuple)
 		return;
 	printf("%s", label);
-	stream_end(tuple, "src", "sport");
-	printf(" ->");
-	stream_end(tuple, "dst", "dport");
+	stream_tuple(tuple);
 }
 
 /* The source NAT gave a flow is where its replies go to. */
@@ -36,14 +29,6 @@ static void show_reply(json_t *event, const char *key)
 	stream_end(tuple, "dst", "dport");
 }
 
-static void show_number(json_t *object, const char *key)
-{
-	json_t *number = json_object_get(object, key);
-
-	if (number)
-		printf(" %s %" JSON_INTEGER_FORMAT, key, json_integer_value(number));
-}
-
 static void show_owner(json_t *event, const char *key, const char *label)
 {
 	json_t *owner = json_object_get(event, key);
@@ -51,21 +36,21 @@ static void show_owner(json_t *event, const char *key, const char *label)
 	if (!json_object_size(owner))
 		return;
 	printf("%s", label);
-	show_number(owner, "uid");
-	show_number(owner, "cookie");
+	out_number(owner, "uid");
+	out_number(owner, "cookie");
 }
 
 static void show(json_t *event)
 {
-	const char *time = text(event, "time");
+	const char *time = out_text(event, "time");
 	json_t *holder = json_object_get(event, "holder");
 
 	/* 2026-11-22T08:31:02.123456789+00:00, without what a reader rarely needs */
 	if (strlen(time) > 26)
 		printf("%.10s %.15s ", time, time + 11);
-	printf("%s ", text(event, "feature"));
-	out_word(text(event, "decision"), 0);
-	printf(" %s", text(event, "protocol"));
+	printf("%s ", out_text(event, "feature"));
+	out_word(out_text(event, "decision"), 0);
+	printf(" %s", out_text(event, "protocol"));
 	show_flow(event, "flow", "");
 	show_owner(event, "owner", " owner");
 	show_reply(event, "wanted");
@@ -73,8 +58,8 @@ static void show(json_t *event)
 	show_flow(event, "holder", " holder");
 	show_owner(event, "holder_owner", holder ? "" : " holder");
 	if (json_integer_value(json_object_get(event, "zone")))
-		show_number(event, "zone");
-	show_number(event, "picks");
+		out_number(event, "zone");
+	out_number(event, "picks");
 	putchar('\n');
 }
 

@@ -45,10 +45,8 @@ static void show(json_t *answer)
 	json_t *original = json_object_get(answer, "original");
 	json_t *owner = json_object_get(answer, "owner");
 
-	printf("%s", json_string_value(json_object_get(answer, "protocol")) ?: "-");
-	stream_end(original, "src", "sport");
-	printf(" ->");
-	stream_end(original, "dst", "dport");
+	printf("%s", out_text(answer, "protocol"));
+	stream_tuple(original);
 	if (owner)
 		flow_show_owner(owner);
 	putchar('\n');

@@ -7,11 +7,6 @@
 #include "order.h"
 #include "out.h"
 
-static const char *text(json_t *feature, const char *key)
-{
-	return json_string_value(json_object_get(feature, key)) ?: "-";
-}
-
 /* Only what is supported can be set again. */
 static bool is_supported(json_t *feature)
 {
@@ -49,7 +44,7 @@ static enum exit_code check(json_t *features)
 	size_t i;
 
 	json_array_foreach(features, i, feature) {
-		const char *name = text(feature, "name"), *mode = text(feature, "mode");
+		const char *name = out_text(feature, "name"), *mode = out_text(feature, "mode");
 		enum exit_code code = check_proxies(feature);
 
 		if (code)
@@ -75,7 +70,7 @@ static void show_proxies(json_t *feature)
 		proxy_text(proxy, item, sizeof(item));
 		printf(" %s", item);
 	}
-	if (!proxies && !strcmp(text(feature, "name"), "loopguard"))
+	if (!proxies && !strcmp(out_text(feature, "name"), "loopguard"))
 		fputs(" proxy none", stdout);
 }
 
@@ -90,7 +85,7 @@ static void show(json_t *features)
 
 		if (!is_supported(feature))
 			continue;
-		printf("%-10s %s", text(feature, "name"), text(feature, "mode"));
+		printf("%-10s %s", out_text(feature, "name"), out_text(feature, "mode"));
 		if (order_mark(feature, mark, sizeof(mark)))
 			printf(" %s", mark);
 		show_proxies(feature);

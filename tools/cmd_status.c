@@ -98,11 +98,6 @@ static enum exit_code ask(struct nl *nl, json_t **status)
 	return code;
 }
 
-static const char *text(json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key)) ?: "-";
-}
-
 /* What the name of a counter of @feature says beyond that, or NULL for others. */
 static const char *counter_of(const char *feature, const char *counter)
 {
@@ -190,12 +185,12 @@ static void show_danger(const char *name, const char *mode)
 
 static void show_feature(json_t *feature, json_t *counters)
 {
-	const char *by_default = text(feature, "default");
-	const char *name = text(feature, "name");
+	const char *by_default = out_text(feature, "default");
+	const char *name = out_text(feature, "name");
 	int column = MODE_END;
 
 	printf("%-10s ", name);
-	out_word(text(feature, "mode"), 8);
+	out_word(out_text(feature, "mode"), 8);
 	column += printf(" %s", by_default);
 	if (json_is_true(json_object_get(feature, "supported")))
 		show_counters(name, counters,
@@ -203,7 +198,7 @@ static void show_feature(json_t *feature, json_t *counters)
 	else
 		show_item(column, "  not supported by this module");
 	putchar('\n');
-	show_danger(name, text(feature, "mode"));
+	show_danger(name, out_text(feature, "mode"));
 	drop_counters(name, counters);
 }
 
@@ -213,11 +208,12 @@ static void show(json_t *status)
 	json_t *feature;
 	size_t i;
 
-	printf("module     nf_looptrack %s\n", text(json_object_get(status, "module"), "version"));
+	printf("module     nf_looptrack %s\n",
+	       out_text(json_object_get(status, "module"), "version"));
 	printf("tool       looptrack %s\n", VERSION);
-	printf("kernel     %s\n", text(status, "kernel"));
+	printf("kernel     %s\n", out_text(status, "kernel"));
 	printf("namespace  %s\n", opt.netns ?: "current");
-	printf("defaults   netns=%s\n", text(status, "netns_default"));
+	printf("defaults   netns=%s\n", out_text(status, "netns_default"));
 
 	printf("\n%-10s %-8s %-8s  %s\n", "feature", "mode", "default", "counters");
 	json_array_foreach(json_object_get(status, "features"), i, feature)

@@ -18,11 +18,6 @@ static bool all_stages;
 /* The packet and hook of the last line, and what it said of it. */
 static json_t *last;
 
-static const char *text(json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key)) ?: "-";
-}
-
 static bool is_same(json_t *packet, const char *key)
 {
 	json_t *now = json_object_get(packet, key), *before = json_object_get(last, key);
@@ -41,7 +36,8 @@ static bool is_unchanged(json_t *packet)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (!is_same(packet, keys[i]))
 			return false;
-	return strcmp(text(packet, "stage"), "start") && strcmp(text(packet, "stage"), "end");
+	return strcmp(out_text(packet, "stage"), "start") &&
+	       strcmp(out_text(packet, "stage"), "end");
 }
 
 static void show_reply(json_t *packet)
@@ -51,9 +47,7 @@ static void show_reply(json_t *packet)
 	if (!reply)
 		return;
 	printf(" answers");
-	stream_end(reply, "src", "sport");
-	printf(" ->");
-	stream_end(reply, "dst", "dport");
+	stream_tuple(reply);
 }
 
 static void show(json_t *packet)
@@ -62,19 +56,17 @@ static void show(json_t *packet)
 	json_int_t pass = json_integer_value(json_object_get(packet, "pass"));
 	json_int_t mark = json_integer_value(json_object_get(packet, "mark"));
 	json_int_t lost = json_integer_value(json_object_get(packet, "lost"));
-	const char *time = text(packet, "time");
+	const char *time = out_text(packet, "time");
 
 	if (lost)
 		printf("%" JSON_INTEGER_FORMAT " stages were lost\n", lost);
 	printf("%.*s %c %-*s %-*s", TIME_WIDTH, strlen(time) > 26 ? time + 11 : time,
-	       pass ? (char)('0' + pass) : '-', HOOK_WIDTH - 1, text(packet, "hook"),
-	       STAGE_WIDTH - 1, text(packet, "stage"));
-	stream_end(flow, "src", "sport");
-	printf(" ->");
-	stream_end(flow, "dst", "dport");
+	       pass ? (char)('0' + pass) : '-', HOOK_WIDTH - 1, out_text(packet, "hook"),
+	       STAGE_WIDTH - 1, out_text(packet, "stage"));
+	stream_tuple(flow);
 	if (json_object_get(packet, "tcp_flags"))
-		printf(" %s", text(packet, "tcp_flags"));
-	printf(" %s", text(packet, "state"));
+		printf(" %s", out_text(packet, "tcp_flags"));
+	printf(" %s", out_text(packet, "state"));
 	if (json_is_true(json_object_get(packet, "is_reply")))
 		printf(" reply");
 	if (json_is_true(json_object_get(packet, "is_committed")))
@@ -83,11 +75,11 @@ static void show(json_t *packet)
 		show_reply(packet);
 	if (mark)
 		printf(" mark 0x%llx", (unsigned long long)mark);
-	if (!strcmp(text(packet, "stage"), "start")) {
+	if (!strcmp(out_text(packet, "stage"), "start")) {
 		if (json_object_get(packet, "in"))
-			printf(" in %s", text(packet, "in"));
+			printf(" in %s", out_text(packet, "in"));
 		if (json_object_get(packet, "out"))
-			printf(" out %s", text(packet, "out"));
+			printf(" out %s", out_text(packet, "out"));
 	}
 	putchar('\n');
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Addresses, ports and protocols, as the user writes them. */
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -12,6 +10,7 @@
 #include <linux/nf_looptrack.h>
 
 #include "endpoint.h"
+#include "number.h"
 #include "out.h"
 
 static enum exit_code bad_end(const char *command, const char *word)
@@ -21,19 +20,11 @@ static enum exit_code bad_end(const char *command, const char *word)
 		    command, word);
 }
 
-bool endpoint_parse_port(const char *word, uint16_t *port)
-{
-	char *stop;
-	unsigned long value = strtoul(word, &stop, 10);
-
-	*port = value;
-	return isdigit((unsigned char)*word) && !*stop && value && value <= UINT16_MAX;
-}
-
 enum exit_code endpoint_parse(struct endpoint *end, const char *command, const char *word)
 {
 	char text[INET6_ADDRSTRLEN + 8];
 	char *address = text, *port = NULL, *close;
+	uint64_t number;
 
 	if (snprintf(text, sizeof(text), "%s", word) >= (int)sizeof(text))
 		return bad_end(command, word);
@@ -55,8 +46,10 @@ enum exit_code endpoint_parse(struct endpoint *end, const char *command, const c
 		end->family = AF_INET6;
 	else if (*text == '[' || strcmp(address, "*"))
 		return bad_end(command, word);
-	if (port && !endpoint_parse_port(port, &end->port))
+	if (port && !number_parse(port, 1, UINT16_MAX, &number))
 		return bad_end(command, word);
+	if (port)
+		end->port = number;
 	return EXIT_OK;
 }
 
@@ -86,12 +79,14 @@ enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command,
 bool endpoint_find_protocol(const char *word, uint8_t *protocol)
 {
 	const struct protoent *entry = getprotobyname(word);
-	unsigned long number;
-	char *stop;
+	uint64_t number;
 
-	number = entry ? (unsigned long)entry->p_proto : strtoul(word, &stop, 10);
+	if (entry)
+		number = entry->p_proto;
+	else if (!number_parse(word, 0, UINT8_MAX, &number))
+		return false;
 	*protocol = number;
-	return entry || (isdigit((unsigned char)*word) && !*stop && number <= UINT8_MAX);
+	return true;
 }
 
 enum exit_code endpoint_parse_protocol(uint8_t *protocol, const char *command, const char *word)

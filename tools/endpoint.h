@@ -32,9 +32,6 @@ enum exit_code endpoint_parse(struct endpoint *end, const char *command, const c
 enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command, uint8_t protocol,
 				   char *const words[2]);
 
-/* "80" */
-bool endpoint_parse_port(const char *word, uint16_t *port);
-
 /* "tcp", or a number; false for other words. */
 bool endpoint_find_protocol(const char *word, uint8_t *protocol);
 

@@ -2,7 +2,6 @@
 /* Which flows are wanted: conntrack's filters, and what only we know. */
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "endpoint.h"
 #include "filter.h"
 #include "flow.h"
+#include "number.h"
 #include "out.h"
 
 enum kind {
@@ -91,7 +91,7 @@ struct filter {
 	unsigned char addr[sizeof(struct in6_addr)];
 	unsigned int length;
 	uint64_t value;
-	uint64_t mask;
+	uint32_t mask;
 	char word[16];
 };
 
@@ -106,22 +106,6 @@ const struct option *filter_options(void)
 			.val = fields[i].option,
 		};
 	return options;
-}
-
-/* A number that ends before @end. */
-static bool parse_number(const char *word, const char *end, int base, uint64_t max,
-			 uint64_t *value)
-{
-	char *stop;
-
-	errno = 0;
-	*value = strtoull(word, &stop, base);
-	return isdigit((unsigned char)*word) && stop == end && !errno && *value <= max;
-}
-
-static bool parse_decimal(const char *word, uint64_t max, uint64_t *value)
-{
-	return parse_number(word, word + strlen(word), 10, max, value);
 }
 
 static bool parse_address(struct filter *f, const char *word)
@@ -143,7 +127,7 @@ static bool parse_address(struct filter *f, const char *word)
 		return false;
 
 	length = f->family == AF_INET ? 32 : 128;
-	if (*slash && !parse_decimal(slash + 1, length, &length))
+	if (*slash && !number_parse(slash + 1, 0, length, &length))
 		return false;
 	f->length = length;
 	return true;
@@ -175,42 +159,36 @@ static bool parse_state(struct filter *f, const char *word)
 
 static bool parse_mark(struct filter *f, const char *word)
 {
-	const char *slash = strchrnul(word, '/');
+	uint32_t value;
 
-	f->mask = UINT32_MAX;
-	return parse_number(word, slash, 0, UINT32_MAX, &f->value) &&
-	       (!*slash ||
-		parse_number(slash + 1, slash + strlen(slash), 0, UINT32_MAX, &f->mask)) &&
-	       !(f->value & ~f->mask);
+	if (!number_parse_mark(word, &value, &f->mask))
+		return false;
+	f->value = value;
+	return !(value & ~f->mask);
 }
 
 static bool parse_cgroup(struct filter *f, const char *word)
 {
 	if (*word == '/')
 		return !cgroup_number(word, &f->value);
-	return parse_decimal(word, UINT64_MAX, &f->value);
+	return number_parse(word, 0, UINT64_MAX, &f->value);
 }
 
 static bool parse(struct filter *f, const char *word)
 {
-	uint16_t port;
-
 	switch (f->field->kind) {
 	case ADDRESS:
 		return parse_address(f, word);
 	case PORT:
-		if (!endpoint_parse_port(word, &port))
-			return false;
-		f->value = port;
-		return true;
+		return number_parse(word, 1, UINT16_MAX, &f->value);
 	case PROTOCOL:
 		return parse_protocol(f, word);
 	case STATE:
 		return parse_state(f, word);
 	case ZONE:
-		return parse_decimal(word, UINT16_MAX, &f->value);
+		return number_parse(word, 0, UINT16_MAX, &f->value);
 	case NUMBER:
-		return parse_decimal(word, UINT32_MAX, &f->value);
+		return number_parse(word, 0, UINT32_MAX, &f->value);
 	case MARK:
 		return parse_mark(f, word);
 	case CGROUP:

@@ -1,30 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A flow: asking for it, and showing it. */
-#include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <linux/nf_looptrack.h>
 
 #include "flow.h"
+#include "number.h"
 #include "out.h"
 #include "stream.h"
-
-static const char *text(json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key)) ?: "-";
-}
-
-static void show_tuple(json_t *flow, const char *key)
-{
-	json_t *tuple = json_object_get(flow, key);
-
-	stream_end(tuple, "src", "sport");
-	printf(" ->");
-	stream_end(tuple, "dst", "dport");
-}
 
 static bool is_same(json_t *a, const char *a_key, json_t *b, const char *b_key)
 {
@@ -43,18 +28,10 @@ static bool is_plain(json_t *flow)
 
 	if (!is_same(original, "src", reply, "dst") || !is_same(original, "dst", reply, "src"))
 		return false;
-	if (!strncmp(text(flow, "protocol"), "icmp", 4))
+	if (!strncmp(out_text(flow, "protocol"), "icmp", 4))
 		return is_same(original, "sport", reply, "sport");
 	return is_same(original, "sport", reply, "dport") &&
 	       is_same(original, "dport", reply, "sport");
-}
-
-static void show_number(json_t *object, const char *key)
-{
-	json_t *number = json_object_get(object, key);
-
-	if (number)
-		printf(" %s %" JSON_INTEGER_FORMAT, key, json_integer_value(number));
 }
 
 /* " first 5/300 4/250": packets and bytes, as sent and as answered */
@@ -80,8 +57,8 @@ static void show_socket(json_t *flow, const char *key)
 
 	if (!socket)
 		return;
-	printf(" %s %s", key, text(socket, "state"));
-	show_number(socket, "uid");
+	printf(" %s %s", key, out_text(socket, "state"));
+	out_number(socket, "uid");
 }
 
 void flow_show_owner(json_t *owner)
@@ -89,12 +66,12 @@ void flow_show_owner(json_t *owner)
 	json_t *pid = json_object_get(owner, "pid");
 
 	if (json_object_get(owner, "comm"))
-		printf(" %s", text(owner, "comm"));
+		printf(" %s", out_text(owner, "comm"));
 	if (pid)
 		printf("[%" JSON_INTEGER_FORMAT "]", json_integer_value(pid));
-	show_number(owner, "uid");
-	show_number(owner, "gid");
-	show_number(owner, "cgroup");
+	out_number(owner, "uid");
+	out_number(owner, "gid");
+	out_number(owner, "cgroup");
 }
 
 void flow_show(json_t *flow)
@@ -102,13 +79,13 @@ void flow_show(json_t *flow)
 	json_t *owner = json_object_get(flow, "owner");
 	json_int_t mark = json_integer_value(json_object_get(flow, "mark"));
 
-	printf("%s", text(flow, "protocol"));
+	printf("%s", out_text(flow, "protocol"));
 	if (json_object_get(flow, "tcp_state"))
-		printf(" %s", text(flow, "tcp_state"));
-	show_tuple(flow, "original");
+		printf(" %s", out_text(flow, "tcp_state"));
+	stream_tuple(json_object_get(flow, "original"));
 	if (!is_plain(flow)) {
 		printf(" answers");
-		show_tuple(flow, "reply");
+		stream_tuple(json_object_get(flow, "reply"));
 	}
 	if (json_is_true(json_object_get(flow, "is_rewritten")))
 		printf(" rewritten");
@@ -118,9 +95,9 @@ void flow_show(json_t *flow)
 		putchar(' ');
 		out_word("stale", 0);
 	}
-	show_number(flow, "timeout");
+	out_number(flow, "timeout");
 	if (json_integer_value(json_object_get(flow, "zone")))
-		show_number(flow, "zone");
+		out_number(flow, "zone");
 	if (mark)
 		printf(" mark 0x%llx", (unsigned long long)mark);
 	show_pass(flow, "first", "first_original", "first_reply");
@@ -151,16 +128,14 @@ enum exit_code flow_parse_zone(uint16_t *zone, const char *command, int argc, ch
 		{ "zone", required_argument, NULL, 'w' },
 		{ }
 	};
-	unsigned long value;
-	char *stop;
+	uint64_t value;
 	int c;
 
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "+:w:", options, NULL)) != -1) {
 		if (c != 'w')
 			return bad_option(c, argv);
-		value = strtoul(optarg, &stop, 10);
-		if (!isdigit((unsigned char)*optarg) || *stop || value > UINT16_MAX)
+		if (!number_parse(optarg, 0, UINT16_MAX, &value))
 			return fail(EXIT_USAGE,
 				    "%s: --zone \"%s\" is not a number from 0 to 65535", command,
 				    optarg);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What is to become of features: from the user's words to a request. */
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
 #include "order.h"
 #include "out.h"
 
@@ -31,30 +30,11 @@ static enum exit_code unknown_word(const char *where, const struct attr_words *w
 	return EXIT_USAGE;
 }
 
-/* A number as C writes it, from 0 to 0xffffffff, that ends before @end. */
-static bool number(const char *text, const char *end, uint32_t *value)
-{
-	unsigned long long n;
-	char *stop;
-
-	/* strtoull() would take a sign, and blanks before it. */
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	n = strtoull(text, &stop, 0);
-	*value = n;
-	return stop == end && !errno && n <= UINT32_MAX;
-}
-
 static enum exit_code parse_mark(const char *where, const char *text, struct order *order)
 {
-	const char *slash;
-
 	if (!text)
 		return fail(EXIT_USAGE, "%s: no mark given; say mark VALUE/MASK", where);
-	slash = strchr(text, '/');
-	if (!slash || !number(text, slash, &order->mark) ||
-	    !number(slash + 1, slash + strlen(slash), &order->mask))
+	if (!strchr(text, '/') || !number_parse_mark(text, &order->mark, &order->mask))
 		return fail(EXIT_USAGE, "%s: mark \"%s\" is not VALUE/MASK, as in 0x1000/0x1000",
 			    where, text);
 	if (!order->mask)

@@ -85,6 +85,19 @@ enum exit_code out_json(json_t *value)
 	return code;
 }
 
+const char *out_text(json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key)) ?: "-";
+}
+
+void out_number(json_t *object, const char *key)
+{
+	json_t *number = json_object_get(object, key);
+
+	if (number)
+		printf(" %s %" JSON_INTEGER_FORMAT, key, json_integer_value(number));
+}
+
 void out_counters(json_t *counters)
 {
 	const char *key;

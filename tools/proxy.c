@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Proxies: as they are named in words, in netlink and in JSON. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,27 +9,15 @@
 #include <linux/nf_looptrack.h>
 
 #include "cgroup.h"
+#include "number.h"
 #include "out.h"
 #include "proxy.h"
-
-/* A decimal number up to @max. */
-static bool decimal(const char *text, uint64_t max, uint64_t *value)
-{
-	char *end;
-
-	/* strtoull() would take a sign, and blanks before it. */
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	return !*end && !errno && *value <= max;
-}
 
 /* A path, or the number that is shown when there is none. */
 static enum exit_code parse_cgroup(const char *where, const char *text, uint64_t *value)
 {
 	if (*text != '/') {
-		if (decimal(text, UINT64_MAX, value) && *value)
+		if (number_parse(text, 1, UINT64_MAX, value))
 			return EXIT_OK;
 		return fail(EXIT_USAGE, "%s: cgroup \"%s\" is neither a path nor a number", where,
 			    text);
@@ -52,12 +39,12 @@ static enum exit_code parse_value(unsigned int by, const char *where, const char
 {
 	switch (by) {
 	case NF_LOOPTRACK_A_PROXY_PORT:
-		if (decimal(text, UINT16_MAX, value) && *value)
+		if (number_parse(text, 1, UINT16_MAX, value))
 			return EXIT_OK;
 		return fail(EXIT_USAGE, "%s: port \"%s\" is not a number from 1 to 65535", where,
 			    text);
 	case NF_LOOPTRACK_A_PROXY_UID:
-		if (decimal(text, UINT32_MAX - 1, value))
+		if (number_parse(text, 0, UINT32_MAX - 1, value))
 			return EXIT_OK;
 		return fail(EXIT_USAGE, "%s: uid \"%s\" is not the number of a user", where,
 			    text);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Messages of the module that come by themselves, shown as they come. */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/genetlink.h>
 
+#include "number.h"
 #include "stream.h"
 
 /* Each line is handed on as soon as it is complete: there is nothing to save. */
@@ -22,19 +23,18 @@ static void stop(int signal)
 
 enum exit_code stream_count(struct stream *stream, const char *command, const char *word)
 {
-	char *end;
+	uint64_t count;
 
-	errno = 0;
-	stream->left = strtoul(word, &end, 10);
-	if (errno || *word < '0' || *word > '9' || *end || !stream->left)
+	if (!number_parse(word, 1, ULONG_MAX, &count))
 		return fail(EXIT_USAGE, "%s: count \"%s\" is not a number above zero", command,
 			    word);
+	stream->left = count;
 	return EXIT_OK;
 }
 
 void stream_end(json_t *tuple, const char *address_key, const char *port_key)
 {
-	const char *address = json_string_value(json_object_get(tuple, address_key)) ?: "-";
+	const char *address = out_text(tuple, address_key);
 	json_t *port = json_object_get(tuple, port_key);
 
 	if (!port)
@@ -42,6 +42,13 @@ void stream_end(json_t *tuple, const char *address_key, const char *port_key)
 	else
 		printf(strchr(address, ':') ? " [%s]:%d" : " %s:%d", address,
 		       (int)json_integer_value(port));
+}
+
+void stream_tuple(json_t *tuple)
+{
+	stream_end(tuple, "src", "sport");
+	printf(" ->");
+	stream_end(tuple, "dst", "dport");
 }
 
 bool stream_wants(json_t *tuple)

@@ -34,4 +34,7 @@ bool stream_wants(json_t *tuple);
 /* Write " ADDRESS:PORT", one end of a tuple. */
 void stream_end(json_t *tuple, const char *address_key, const char *port_key);
 
+/* Write " ADDRESS:PORT -> ADDRESS:PORT", both ends of a tuple. */
+void stream_tuple(json_t *tuple);
+
 #endif /* STREAM_H */
