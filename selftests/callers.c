@@ -3,9 +3,9 @@
  * Clients that call through a redirect, each with a name, a user and a group of its
  * own, and a proxy without privilege that asks NF_LOOPTRACK_SO_ORIGIN who calls.
  *
- *	callers [-n NETNS] [-c CONNECTIONS] [-w CLIENTS] PROXYPORT PORT ADDR...
+ *	callers [-n NETNS] [-c CONNECTIONS] [-w CLIENTS] [-z ZONE] PROXYPORT PORT ADDR...
  *		the clients connect to PORT of each ADDR in turn, and tell the proxy
- *		what is true; addresses of either family
+ *		what is true; addresses of either family, in the zone where rules put them
  *	callers [-n NETNS] -e PROXYPORT
  *		what is to be refused is, and buffers of any size will do
  *
@@ -19,11 +19,9 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +34,8 @@
 #include <unistd.h>
 
 #include <linux/nf_looptrack_origin.h>
+
+#include "common.h"
 
 #ifndef SO_COOKIE
 #define SO_COOKIE 57
@@ -60,17 +60,11 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* A named network namespace, and nothing else: cgroups stay in sight. */
-static void enter(const char *name)
+/* Cgroups stay in sight. */
+static void enter_netns(const char *name)
 {
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/netns/%s", name);
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		die(path);
-	close(fd);
+	if (join_netns(name))
+		die(name);
 }
 
 static socklen_t parse(union addr *addr, const char *text, unsigned int port)
@@ -269,8 +263,8 @@ static __u64 enter_cgroup(unsigned int number)
 	return st.st_ino;
 }
 
-static void client(unsigned int number, unsigned long conns, unsigned int port, int ndsts,
-		   char **dsts)
+static void client(unsigned int number, unsigned int zone, unsigned long conns,
+		   unsigned int port, int ndsts, char **dsts)
 {
 	struct nf_looptrack_origin truth = {
 		.size = sizeof(truth),
@@ -279,6 +273,7 @@ static void client(unsigned int number, unsigned long conns, unsigned int port, 
 		.pid = getpid(),
 		.uid = 1000 + number,
 		.gid = 2000 + number,
+		.zone = zone,
 		.cgroup = enter_cgroup(number),
 	};
 
@@ -353,17 +348,19 @@ static int refusals(unsigned int port)
 
 int main(int argc, char **argv)
 {
-	unsigned int clients = 4, port;
+	unsigned int clients = 4, zone = 0, port;
 	unsigned long conns = 1000;
 	int c, fd, alive[2], status, bad = 0;
 
-	while ((c = getopt(argc, argv, "n:c:w:e")) != -1) {
+	while ((c = getopt(argc, argv, "n:c:w:z:e")) != -1) {
 		if (c == 'n')
-			enter(optarg);
+			enter_netns(optarg);
 		else if (c == 'c')
 			conns = strtoul(optarg, NULL, 10);
 		else if (c == 'w')
 			clients = strtoul(optarg, NULL, 10);
+		else if (c == 'z')
+			zone = strtoul(optarg, NULL, 10);
 		else if (c == 'e' && argc - optind == 1)
 			return refusals(strtoul(argv[optind], NULL, 10));
 		else
@@ -381,7 +378,7 @@ int main(int argc, char **argv)
 		if (fork())
 			continue;
 		close(alive[0]);
-		client(i, conns / clients, port, argc - optind - 2, argv + optind + 2);
+		client(i, zone, conns / clients, port, argc - optind - 2, argv + optind + 2);
 		return 0;
 	}
 	close(alive[1]);
