@@ -13,8 +13,6 @@
 need ip nft conntrack nstat
 need_module
 
-: "${KSFT_SECONDS:=$((KSFT_SLOW ? 30 : 15))}"
-: "${KSFT_FEW_SECONDS:=$((KSFT_SLOW ? 15 : 5))}"
 # What counts as slow, in ms; some of 100 are forgiven if no packet was lost: a
 # machine stalls now and then.
 prompt=$((KSFT_SLOW ? 900 : 100))
@@ -157,62 +155,6 @@ alive() {
 			counts "$a" "$mode" "ports_rewritten>=$((2 * n))" "ports_dead<=$((n / 4))"
 		fi || return
 	done
-}
-
-##############################################################################
-# Churn
-
-# churn_in MODE SECONDS: in a namespace that knows nothing yet. Leaves in $held how
-# many connections had to have another port, for a live flow or socket has theirs.
-churn_in() {
-	local name stats
-
-	alone || return
-	redirect "$a" nft "$family" tcp output 80:15001 || return
-	in_ns "$a" sysctl -qw net.ipv4.ip_local_port_range="20000 20999" || return
-	only "$a" ports "$1" || return
-	# Two that want one port at the same time are clash's business.
-	[ "$1" != enforce ] || mode "$a" clash enforce || return
-	churn "$a" "$1" -d "$2" 15001 80 "${dsts[@]}" || return
-	stats=$(looptrack -j -n "$a" stats)
-	held=0
-	for name in ports_rewritten ports_moved clash_repicked; do
-		held=$((held + $(json "$name" <<<"$stats")))
-	done
-	note "$1: $R_rewritten of $R_ok rewritten, $held because a live flow had the port"
-	want "$1" failed=0 gaveup=0 noport=0
-}
-
-# rarely MODE SECONDS: the same, where a port is rewritten for that reason only.
-rarely() {
-	churn_in "$1" "$2" || return
-	# A holder may go between NAT's choice and the module's look.
-	want "$1" "rewritten<=$((held + 1 + R_ok / 2000))" "rewritten<=$((R_ok / 20))" slow=0
-}
-
-# churning FAMILY SECONDS
-churning() {
-	local family=$1 seconds=$2 dsts=() held=0 i vanilla=0 ours=0
-
-	for i in 1 2 3 4; do
-		dsts+=("$(dst "$family" "$i")")
-	done
-	churn_in observe "$KSFT_FEW_SECONDS" || return
-	want observe 'rewritten>=1' && counts "$a" observe 'ports_dead>=1' ports_kept=0 || return
-	rarely enforce "$KSFT_FEW_SECONDS" || return
-	# Who is faster? Vanilla gets slower as its table fills. A machine is not always
-	# the same.
-	for i in 1 2 3; do
-		churn_in off "$seconds" || return
-		want off 'rewritten>=1' || return
-		vanilla=$((vanilla + R_per_s))
-		rarely defaults "$seconds" || return
-		ours=$((ours + R_per_s))
-		note "connections per second: $((vanilla / i)) without, $((ours / i)) with"
-		# With KASAN and lockdep, both pay for something else.
-		[ "$ours" -lt "$vanilla" ] && [ "$KSFT_SLOW" = 0 ] || return 0
-	done
-	fail "slower than without"
 }
 
 ##############################################################################
@@ -514,6 +456,4 @@ subtest "a range that has the listener's port, iptables-legacy, IPv4" \
 	shadow_range 4 legacy tcp 5555-5558
 subtest "port reused after the proxy closed, iptables-nft, IPv4" reuse 4 iptables proxy
 subtest "port reused after the proxy closed, iptables-legacy, IPv6" reuse 6 legacy proxy
-subtest "churn, the proxy closes first, IPv4" churning 4 "$KSFT_SECONDS"
-subtest "churn, the proxy closes first, IPv6" churning 6 "$KSFT_SECONDS"
 run_subtests
