@@ -7,6 +7,7 @@
 
 #include "ct.h"
 #include "event.h"
+#include "history.h"
 #include "netlink.h"
 #include "netns.h"
 #include "trace.h"
@@ -44,15 +45,19 @@ static int lt_event_put_owner(struct sk_buff *skb, int type,
 	return 0;
 }
 
-static int lt_event_fill(struct sk_buff *skb, struct user_namespace *ns,
-			 const struct lt_event *ev)
+/**
+ * lt_event_put() - write an event
+ * @skb: message, begun
+ * @ns: user namespace of those who read it
+ * @ev: the event
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int lt_event_put(struct sk_buff *skb, struct user_namespace *ns,
+		 const struct lt_event *ev)
 {
-	void *hdr = genlmsg_put(skb, 0, 0, &lt_netlink_family, 0,
-				NF_LOOPTRACK_CMD_EVENT);
-
-	if (!hdr ||
-	    nla_put_u64_64bit(skb, NF_LOOPTRACK_A_EVENT_TIME,
-			      ktime_get_real_ns(), NF_LOOPTRACK_A_EVENT_PAD) ||
+	if (nla_put_u64_64bit(skb, NF_LOOPTRACK_A_EVENT_TIME, ev->time,
+			      NF_LOOPTRACK_A_EVENT_PAD) ||
 	    nla_put_u32(skb, NF_LOOPTRACK_A_EVENT_FEATURE, ev->feature) ||
 	    nla_put_u32(skb, NF_LOOPTRACK_A_EVENT_DECISION, ev->decision) ||
 	    nla_put_u8(skb, NF_LOOPTRACK_A_EVENT_PROTOCOL,
@@ -69,7 +74,6 @@ static int lt_event_fill(struct sk_buff *skb, struct user_namespace *ns,
 			       &ev->holder_owner))
 		return -EMSGSIZE;
 
-	genlmsg_end(skb, hdr);
 	return 0;
 }
 
@@ -88,16 +92,18 @@ static size_t lt_event_size(void)
 static int lt_event_multicast(struct net *net, const struct lt_event *ev)
 {
 	struct sk_buff *skb = genlmsg_new(lt_event_size(), GFP_ATOMIC);
-	int err;
+	void *hdr;
 
 	if (!skb)
 		return -ENOMEM;
 
-	err = lt_event_fill(skb, net->user_ns, ev);
-	if (err) {
+	hdr = genlmsg_put(skb, 0, 0, &lt_netlink_family, 0,
+			  NF_LOOPTRACK_CMD_EVENT);
+	if (!hdr || lt_event_put(skb, net->user_ns, ev)) {
 		nlmsg_free(skb);
-		return err;
+		return -EMSGSIZE;
 	}
+	genlmsg_end(skb, hdr);
 
 	return genlmsg_multicast_netns(&lt_netlink_family, net, skb, 0,
 				       LT_NETLINK_GROUP_EVENTS, GFP_ATOMIC);
@@ -165,14 +171,13 @@ void lt_event_describe(struct lt_event *ev, enum nf_looptrack_feature feature,
 }
 
 /**
- * lt_event_send() - tell a decision to whoever listens
+ * lt_event_send() - tell a decision to whoever listens, or asks later
  * @net: network namespace it was taken in; no other hears of it
  * @ev: about what
  * @decision: what
  *
- * Costs a test each when nobody listens and nobody traces. What can't be
- * delivered is counted, and a listener whose queue is full learns it by
- * ENOBUFS.
+ * What can't be delivered is counted, and a listener whose queue is full learns it
+ * by ENOBUFS.
  *
  * Context: RCU read lock; doesn't sleep.
  */
@@ -182,7 +187,10 @@ void lt_event_send(struct net *net, struct lt_event *ev,
 	int err;
 
 	ev->decision = decision;
+	ev->time = ktime_get_real_ns();
 	lt_event_trace(net, ev);
+	if (ev->feature != NF_LOOPTRACK_FEATURE_LINGER)
+		lt_history_note(&lt_net(net)->history, ev);
 
 	if (!lt_netlink_has_listeners(net))
 		return;

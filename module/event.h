@@ -10,9 +10,12 @@
 
 struct net;
 struct nf_conn;
+struct sk_buff;
+struct user_namespace;
 
 /**
  * struct lt_event - a decision, as told to user space and tracepoints
+ * @time: when, in nanoseconds since 1970
  * @feature: which decided
  * @decision: what
  * @zone: conntrack zone of the flow
@@ -26,6 +29,7 @@ struct nf_conn;
  * @holder_owner: that of @holder
  */
 struct lt_event {
+	u64 time;
 	enum nf_looptrack_feature feature;
 	enum nf_looptrack_decision decision;
 	u16 zone;
@@ -41,6 +45,8 @@ struct lt_event {
 void lt_event_describe(struct lt_event *ev, enum nf_looptrack_feature feature,
 		       const struct nf_conn *ct, const struct sock *sk);
 bool lt_event_hears_linger(struct net *net);
+int lt_event_put(struct sk_buff *skb, struct user_namespace *ns,
+		 const struct lt_event *ev);
 void lt_event_send(struct net *net, struct lt_event *ev,
 		   enum nf_looptrack_decision decision);
 

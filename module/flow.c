@@ -374,50 +374,6 @@ int looptrack_nl_flow_get_dumpit(struct sk_buff *msg, struct netlink_callback *c
 	return msg->len;
 }
 
-/* A tuple that was asked for, all of it. */
-static int lt_flow_parse(struct nf_conntrack_tuple *t, struct genl_info *info)
-{
-	struct nlattr *attr = info->attrs[NF_LOOPTRACK_A_FLOW_TUPLE];
-	struct nlattr *proto = info->attrs[NF_LOOPTRACK_A_FLOW_PROTOCOL];
-	struct nlattr *tb[NF_LOOPTRACK_A_TUPLE_MAX + 1];
-	int err;
-
-	if (!attr || !proto) {
-		NL_SET_ERR_MSG(info->extack,
-			       "a flow needs both protocol and tuple");
-		return -EINVAL;
-	}
-
-	err = nla_parse_nested(tb, NF_LOOPTRACK_A_TUPLE_MAX, attr,
-			       looptrack_tuple_nl_policy, info->extack);
-	if (err)
-		return err;
-
-	*t = (struct nf_conntrack_tuple) { .dst.protonum = nla_get_u8(proto) };
-	if (tb[NF_LOOPTRACK_A_TUPLE_SRC4] && tb[NF_LOOPTRACK_A_TUPLE_DST4] &&
-	    !tb[NF_LOOPTRACK_A_TUPLE_SRC6] && !tb[NF_LOOPTRACK_A_TUPLE_DST6]) {
-		t->src.l3num = NFPROTO_IPV4;
-		t->src.u3.ip = nla_get_in_addr(tb[NF_LOOPTRACK_A_TUPLE_SRC4]);
-		t->dst.u3.ip = nla_get_in_addr(tb[NF_LOOPTRACK_A_TUPLE_DST4]);
-	} else if (tb[NF_LOOPTRACK_A_TUPLE_SRC6] && tb[NF_LOOPTRACK_A_TUPLE_DST6] &&
-		   !tb[NF_LOOPTRACK_A_TUPLE_SRC4] && !tb[NF_LOOPTRACK_A_TUPLE_DST4]) {
-		t->src.l3num = NFPROTO_IPV6;
-		t->src.u3.in6 = nla_get_in6_addr(tb[NF_LOOPTRACK_A_TUPLE_SRC6]);
-		t->dst.u3.in6 = nla_get_in6_addr(tb[NF_LOOPTRACK_A_TUPLE_DST6]);
-	} else {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr,
-				    "a flow has two addresses of one family");
-		return -EINVAL;
-	}
-
-	if (tb[NF_LOOPTRACK_A_TUPLE_SPORT])
-		t->src.u.all = nla_get_be16(tb[NF_LOOPTRACK_A_TUPLE_SPORT]);
-	if (tb[NF_LOOPTRACK_A_TUPLE_DPORT])
-		t->dst.u.all = nla_get_be16(tb[NF_LOOPTRACK_A_TUPLE_DPORT]);
-
-	return 0;
-}
-
 int looptrack_nl_flow_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *id = info->attrs[NF_LOOPTRACK_A_FLOW_ZONE];
@@ -428,7 +384,9 @@ int looptrack_nl_flow_get_doit(struct sk_buff *skb, struct genl_info *info)
 	void *hdr;
 	int err;
 
-	err = lt_flow_parse(&t, info);
+	err = lt_netlink_parse_flow(&t, info->attrs[NF_LOOPTRACK_A_FLOW_PROTOCOL],
+				    info->attrs[NF_LOOPTRACK_A_FLOW_TUPLE],
+				    info->extack);
 	if (err)
 		return err;
 

@@ -101,6 +101,57 @@ size_t lt_netlink_tuple_size(void)
 			      2 * nla_total_size(sizeof(__be16)));
 }
 
+/**
+ * lt_netlink_parse_flow() - read a tuple that was asked for, all of it
+ * @t: to be filled
+ * @proto: attribute with the protocol, or NULL
+ * @tuple: attribute with the rest, or NULL
+ * @extack: says what is wrong
+ *
+ * Return: 0 or -EINVAL, or an error of the policy.
+ */
+int lt_netlink_parse_flow(struct nf_conntrack_tuple *t,
+			  const struct nlattr *proto, const struct nlattr *tuple,
+			  struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[NF_LOOPTRACK_A_TUPLE_MAX + 1];
+	int err;
+
+	if (!proto || !tuple) {
+		NL_SET_ERR_MSG(extack, "a flow needs both protocol and tuple");
+		return -EINVAL;
+	}
+
+	err = nla_parse_nested(tb, NF_LOOPTRACK_A_TUPLE_MAX, tuple,
+			       looptrack_tuple_nl_policy, extack);
+	if (err)
+		return err;
+
+	*t = (struct nf_conntrack_tuple) { .dst.protonum = nla_get_u8(proto) };
+	if (tb[NF_LOOPTRACK_A_TUPLE_SRC4] && tb[NF_LOOPTRACK_A_TUPLE_DST4] &&
+	    !tb[NF_LOOPTRACK_A_TUPLE_SRC6] && !tb[NF_LOOPTRACK_A_TUPLE_DST6]) {
+		t->src.l3num = NFPROTO_IPV4;
+		t->src.u3.ip = nla_get_in_addr(tb[NF_LOOPTRACK_A_TUPLE_SRC4]);
+		t->dst.u3.ip = nla_get_in_addr(tb[NF_LOOPTRACK_A_TUPLE_DST4]);
+	} else if (tb[NF_LOOPTRACK_A_TUPLE_SRC6] && tb[NF_LOOPTRACK_A_TUPLE_DST6] &&
+		   !tb[NF_LOOPTRACK_A_TUPLE_SRC4] && !tb[NF_LOOPTRACK_A_TUPLE_DST4]) {
+		t->src.l3num = NFPROTO_IPV6;
+		t->src.u3.in6 = nla_get_in6_addr(tb[NF_LOOPTRACK_A_TUPLE_SRC6]);
+		t->dst.u3.in6 = nla_get_in6_addr(tb[NF_LOOPTRACK_A_TUPLE_DST6]);
+	} else {
+		NL_SET_ERR_MSG_ATTR(extack, tuple,
+				    "a flow has two addresses of one family");
+		return -EINVAL;
+	}
+
+	if (tb[NF_LOOPTRACK_A_TUPLE_SPORT])
+		t->src.u.all = nla_get_be16(tb[NF_LOOPTRACK_A_TUPLE_SPORT]);
+	if (tb[NF_LOOPTRACK_A_TUPLE_DPORT])
+		t->dst.u.all = nla_get_be16(tb[NF_LOOPTRACK_A_TUPLE_DPORT]);
+
+	return 0;
+}
+
 int looptrack_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct sk_buff *msg;

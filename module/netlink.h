@@ -18,6 +18,9 @@ int lt_netlink_send(struct sk_buff *msg, void *hdr, struct genl_info *info,
 int lt_netlink_put_tuple(struct sk_buff *msg, int type,
 			 const struct nf_conntrack_tuple *t);
 size_t lt_netlink_tuple_size(void);
+int lt_netlink_parse_flow(struct nf_conntrack_tuple *t,
+			  const struct nlattr *proto, const struct nlattr *tuple,
+			  struct netlink_ext_ack *extack);
 bool lt_netlink_has_listeners(struct net *net);
 
 int lt_netlink_init(void);

@@ -71,8 +71,14 @@ const struct nla_policy looptrack_flow_get_nl_policy[NF_LOOPTRACK_A_FLOW_TUPLE +
 	[NF_LOOPTRACK_A_FLOW_TUPLE] = NLA_POLICY_NESTED(looptrack_tuple_nl_policy),
 };
 
+/* NF_LOOPTRACK_CMD_EVENT_GET - do */
+const struct nla_policy looptrack_event_get_nl_policy[NF_LOOPTRACK_A_EVENT_FLOW + 1] = {
+	[NF_LOOPTRACK_A_EVENT_PROTOCOL] = { .type = NLA_U8, },
+	[NF_LOOPTRACK_A_EVENT_FLOW] = NLA_POLICY_NESTED(looptrack_tuple_nl_policy),
+};
+
 /* Ops table for looptrack */
-const struct genl_ops looptrack_nl_ops[7] = {
+const struct genl_ops looptrack_nl_ops[8] = {
 	{
 		.cmd		= NF_LOOPTRACK_CMD_MODULE_GET,
 		.doit		= looptrack_nl_module_get_doit,
@@ -118,6 +124,14 @@ const struct genl_ops looptrack_nl_ops[7] = {
 		.dumpit		= looptrack_nl_flow_get_dumpit,
 		.policy		= looptrack_flow_get_nl_policy,
 		.maxattr	= NF_LOOPTRACK_A_FLOW_TUPLE,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= NF_LOOPTRACK_CMD_EVENT_GET,
+		.doit		= looptrack_nl_event_get_doit,
+		.dumpit		= looptrack_nl_event_get_dumpit,
+		.policy		= looptrack_event_get_nl_policy,
+		.maxattr	= NF_LOOPTRACK_A_EVENT_FLOW,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };

@@ -30,8 +30,10 @@ extern const struct nla_policy looptrack_trace_start_nl_policy[NF_LOOPTRACK_A_TR
 
 extern const struct nla_policy looptrack_flow_get_nl_policy[NF_LOOPTRACK_A_FLOW_TUPLE + 1];
 
+extern const struct nla_policy looptrack_event_get_nl_policy[NF_LOOPTRACK_A_EVENT_FLOW + 1];
+
 /* Ops table for looptrack */
-extern const struct genl_ops looptrack_nl_ops[7];
+extern const struct genl_ops looptrack_nl_ops[8];
 
 int looptrack_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info);
 int looptrack_nl_feature_get_doit(struct sk_buff *skb, struct genl_info *info);
@@ -42,5 +44,8 @@ int looptrack_nl_trace_start_doit(struct sk_buff *skb, struct genl_info *info);
 int looptrack_nl_flow_get_doit(struct sk_buff *skb, struct genl_info *info);
 int looptrack_nl_flow_get_dumpit(struct sk_buff *skb,
 				 struct netlink_callback *cb);
+int looptrack_nl_event_get_doit(struct sk_buff *skb, struct genl_info *info);
+int looptrack_nl_event_get_dumpit(struct sk_buff *skb,
+				  struct netlink_callback *cb);
 
 #endif /* _LINUX_LOOPTRACK_GEN_H */

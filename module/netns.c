@@ -373,6 +373,7 @@ static int __net_init lt_netns_net_init(struct net *net)
 	INIT_WORK(&ln->hook_work, lt_netns_hook_asked);
 	INIT_DELAYED_WORK(&ln->linger_work, lt_linger_sweep);
 	INIT_LIST_HEAD(&ln->tracers);
+	lt_history_init(&ln->history);
 	ln->net = net;
 	/* Ten a second; who wants all of them counted has a counter. */
 	ratelimit_state_init(&ln->loopguard_limit, HZ, 10);
@@ -434,6 +435,7 @@ static void __net_exit lt_netns_net_exit(struct net *net)
 	/* No hook reads it any more, and nobody writes it. */
 	kfree(rcu_dereference_protected(ln->proxies, true));
 	lt_owners_free(&ln->owners);
+	lt_history_free(&ln->history);
 	lt_stats_free(&ln->stats);
 	mutex_destroy(&ln->lock);
 }

@@ -7,6 +7,7 @@
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
+#include "history.h"
 #include "hook.h"
 #include "owner.h"
 #include "passmark.h"
@@ -44,6 +45,7 @@ struct netlink_ext_ack;
  * @proxies: what is known to be a proxy, or NULL. Replaced under @lock, read by
  *	hooks under RCU.
  * @loopguard_limit: how many loops are told
+ * @history: the last decisions
  * @stats: counters; the base in them is under @lock
  */
 struct lt_net {
@@ -63,6 +65,7 @@ struct lt_net {
 	struct list_head tracers;
 	struct lt_proxies __rcu *proxies;
 	struct ratelimit_state loopguard_limit;
+	struct lt_history history;
 	struct lt_stats stats;
 };
 

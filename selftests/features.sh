@@ -354,8 +354,9 @@ ynl_mark() {
 			"$@" --do feature-get
 }
 
-ynl() {
-	local spec cli twice
+# ynl_ready NS: leaves the command in the array python.
+ynl_ready() {
+	local spec cli
 
 	ynl_cli || skip "LOOPTRACK_YNL does not name tools/net/ynl of a kernel source" || return
 	/usr/bin/env python3 -c 'import yaml' 2>/dev/null ||
@@ -363,10 +364,17 @@ ynl() {
 	for spec in "$here/looptrack.yaml" "$here/../uapi/spec/looptrack.yaml"; do
 		[ ! -e "$spec" ] || break
 	done
+	python=(in_ns "$1" python3 "$cli" --spec "$spec" --no-schema)
+}
+
+ynl() {
+	local twice python
+
 	drop_ns
 	new_ns a
 
-	set -- in_ns "$a" python3 "$cli" --spec "$spec" --no-schema
+	ynl_ready "$a" || return
+	set -- "${python[@]}"
 	answers 0 "'netns-default': 'all'" "$@" --do module-get || return
 	answers 0 "'id': 'clash'.*'mode': 'enforce'" "$@" --do feature-get || return
 	answers 0 '' "$@" --do feature-set \
@@ -385,6 +393,67 @@ ynl() {
 	is "$a" clash observe
 }
 
+history=/sys/module/nf_looptrack/parameters/history
+
+# stale_flows COUNT: so many decisions.
+stale_flows() {
+	scene "$a" 4 "$1 evicted" <<-EOT || return
+		listen A 15001
+		repeat $1
+		connect c $(dst 4 1) 80 from $base+%
+		vanish c
+		vanish c.peer
+		connect d $(dst 4 1) 80 from $base+%
+		ask d
+		close d
+		close d.peer
+		end
+	EOT
+	base=$((base + $1))
+	want "$1 evicted" "answered=$1" && counts "$a" "$1 evicted" "stale_evicted=$1"
+}
+
+# asked PORT: for the decision about the flow from there, as JSON.
+asked() {
+	# 10.98.0.1 to 203.0.113.1
+	printf '{"protocol": 6, "flow": {"src4": %d, "dst4": %d, "sport": %d, "dport": 80}}' \
+		0x0a620001 0xcb007101 "$1"
+}
+
+# remembers COUNT: as many decisions are.
+remembers() {
+	local count
+
+	count=$("${python[@]}" --dump event-get | grep -o "'decision': 'evicted'" | wc -l)
+	[ "$count" = "$1" ] || fail "$count decisions are remembered, not $1"
+}
+
+remembered() {
+	local python was first
+
+	alone && redirect "$a" nft 4 tcp output 80:15001 && only "$a" stale enforce || return
+	ynl_ready "$a" || return
+	first=$base
+	set -- "${python[@]}" --do event-get --json
+	answers 1 'both protocol and tuple' "$@" '{}' &&
+		answers 1 'no decision about it' "$@" "$(asked "$first")" || return
+	stale_flows 12 && remembers 12 || return
+	answers 0 "'decision': 'evicted'.*'sport': $first" "$@" "$(asked "$first")" &&
+		answers 1 'no decision about it' "$@" "$(asked 1)" || return
+
+	was=$(<"$history")
+	echo 5 >"$history"
+	looptrack -n "$a" reset && stale_flows 7 && remembers 5 &&
+		answers 1 'no decision about it' "$@" "$(asked "$first")" &&
+		answers 0 "'sport': $((base - 1))" "$@" "$(asked $((base - 1)))" &&
+		looptrack -n "$a" reset && stale_flows 3 && remembers 5 &&
+		echo 0 >"$history" &&
+		looptrack -n "$a" reset && stale_flows 5 && remembers 0
+	set -- $?
+	echo "$was" >"$history"
+	return "$1"
+}
+
 subtest "each mode of each feature is set and read back" set_and_get
 subtest "features the module has not are refused, by name or number" unsupported
 subtest "a change is made as a whole or not at all" all_or_nothing
@@ -400,4 +469,5 @@ subtest "each clash is an event, enforce" events enforce repicked
 subtest "each clash is an event, observe" events observe observed
 subtest "exit codes of the tool" exit_codes
 subtest "the kernel's YNL library" ynl
+subtest "the last decisions are remembered" remembered
 run_subtests
