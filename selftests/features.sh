@@ -259,7 +259,8 @@ lines() {
 	wc -l <"$1"
 }
 
-# events MODE DECISION: each clash is told once, to the namespace it is in.
+# events MODE DECISION: each clash is told once, to the namespace it is in, and to
+# who asks for what it is.
 events() {
 	local before counted told word=clash_repicked line key
 
@@ -269,7 +270,10 @@ events() {
 	[ "$1" = enforce ] || word=clash_seen
 	: >"$tmp/events"
 	: >"$tmp/elsewhere"
-	in_back looptrack -j -n "$r" monitor >"$tmp/events"
+	: >"$tmp/others"
+	in_back looptrack -j -n "$r" monitor --feature clash --decision "$2" -p tcp --dport 7000 \
+		>"$tmp/events"
+	in_back looptrack -j -n "$r" monitor --decision refused,kept >"$tmp/others"
 	in_back looptrack -j -n "$c0" monitor >"$tmp/elsewhere"
 	heard || xfail "no event" || return
 
@@ -283,6 +287,7 @@ events() {
 	[ "$(counter "$r" events_lost)" = 0 ] || fail "events were lost" || return
 	[ "$told" = "$counted" ] || fail "$counted clashes counted, $told told" || return
 	[ ! -s "$tmp/elsewhere" ] || fail "another namespace was told" || return
+	[ ! -s "$tmp/others" ] || fail "told who didn't ask: $(<"$tmp/others")" || return
 
 	line=$(tail -n1 "$tmp/events")
 	note "$line"

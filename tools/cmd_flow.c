@@ -151,15 +151,17 @@ static enum exit_code get_one(int argc, char **argv)
 
 static enum exit_code list_or_watch(int argc, char **argv, bool watched)
 {
+	const struct option *long_options = filter_options(FILTER_FLOWS, NULL);
 	struct listing listing = {};
 	enum exit_code code = EXIT_OK;
 	uint64_t seconds = 2;
 	char options[32];
 	int c;
 
-	snprintf(options, sizeof(options), "+:%s%s", watched ? "i:" : "", filter_short_options);
+	snprintf(options, sizeof(options), "+:%s%s", watched ? "i:" : "",
+		 filter_short_options(FILTER_FLOWS));
 	optind = 0;
-	while (!code && (c = getopt_long(argc, argv, options, filter_options(), NULL)) != -1) {
+	while (!code && (c = getopt_long(argc, argv, options, long_options, NULL)) != -1) {
 		if (c == '?' || c == ':') {
 			code = bad_option(c, argv);
 		} else if (c == 'i') {

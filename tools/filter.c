@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which flows are wanted: conntrack's filters, and what only we know. */
+/* Which flows, or events, are wanted: conntrack's filters, and what only we know. */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdint.h>
@@ -14,6 +14,7 @@
 #include "flow.h"
 #include "number.h"
 #include "out.h"
+#include "word.h"
 
 enum kind {
 	ADDRESS,	/* ADDRESS or ADDRESS/LENGTH */
@@ -24,6 +25,8 @@ enum kind {
 	NUMBER,		/* 32 bits */
 	MARK,		/* VALUE or VALUE/MASK */
 	CGROUP,		/* a number or a path */
+	FEATURES,	/* one, or several with commas between */
+	DECISIONS,	/* likewise */
 	FLAG,		/* no value; what is looked at is true */
 };
 
@@ -39,39 +42,53 @@ static const char *const kind_docs[] = {
 	[CGROUP] = "a cgroup: its number, or its path",
 };
 
-/* Each option: what of a flow it looks at, by JSON keys. */
+static const struct attr_words *const kind_words[] = {
+	[FEATURES] = &attr_features,
+	[DECISIONS] = &attr_decisions,
+};
+
+#define FLOW	FILTER_FLOWS
+#define EVENT	FILTER_EVENTS
+
+/* Each option: whose it is, and what it looks at, by JSON keys. */
 static const struct field {
 	int option;
 	const char *name;
 	enum kind kind;
+	unsigned int of;
 	const char *nest;
 	const char *key;
 } fields[] = {
-	{ 's', "src", ADDRESS, "original", "src" },
-	{ 's', "orig-src", ADDRESS, "original", "src" },
-	{ 'd', "dst", ADDRESS, "original", "dst" },
-	{ 'd', "orig-dst", ADDRESS, "original", "dst" },
-	{ 'r', "reply-src", ADDRESS, "reply", "src" },
-	{ 'q', "reply-dst", ADDRESS, "reply", "dst" },
-	{ 'p', "proto", PROTOCOL, NULL, "protocol" },
-	{ 1, "sport", PORT, "original", "sport" },
-	{ 1, "orig-port-src", PORT, "original", "sport" },
-	{ 2, "dport", PORT, "original", "dport" },
-	{ 2, "orig-port-dst", PORT, "original", "dport" },
-	{ 3, "reply-port-src", PORT, "reply", "sport" },
-	{ 4, "reply-port-dst", PORT, "reply", "dport" },
-	{ 'w', "zone", ZONE, NULL, "zone" },
-	{ 'm', "mark", MARK, NULL, "mark" },
-	{ 5, "state", STATE, NULL, "tcp_state" },
-	{ 6, "uid", NUMBER, "owner", "uid" },
-	{ 7, "pid", NUMBER, "owner", "pid" },
-	{ 8, "cgroup", CGROUP, "owner", "cgroup" },
-	{ 9, "loop", FLAG, NULL, "is_loopback" },
-	{ 10, "implicit-snat", FLAG, NULL, "is_rewritten" },
-	{ 11, "stale", FLAG, NULL, "is_stale" },
+	{ 's', "src", ADDRESS, FLOW | EVENT, "original", "src" },
+	{ 's', "orig-src", ADDRESS, FLOW | EVENT, "original", "src" },
+	{ 'd', "dst", ADDRESS, FLOW | EVENT, "original", "dst" },
+	{ 'd', "orig-dst", ADDRESS, FLOW | EVENT, "original", "dst" },
+	{ 'r', "reply-src", ADDRESS, FLOW, "reply", "src" },
+	{ 'q', "reply-dst", ADDRESS, FLOW, "reply", "dst" },
+	{ 'p', "proto", PROTOCOL, FLOW | EVENT, NULL, "protocol" },
+	{ 1, "sport", PORT, FLOW | EVENT, "original", "sport" },
+	{ 1, "orig-port-src", PORT, FLOW | EVENT, "original", "sport" },
+	{ 2, "dport", PORT, FLOW | EVENT, "original", "dport" },
+	{ 2, "orig-port-dst", PORT, FLOW | EVENT, "original", "dport" },
+	{ 3, "reply-port-src", PORT, FLOW, "reply", "sport" },
+	{ 4, "reply-port-dst", PORT, FLOW, "reply", "dport" },
+	{ 'w', "zone", ZONE, FLOW | EVENT, NULL, "zone" },
+	{ 'm', "mark", MARK, FLOW, NULL, "mark" },
+	{ 5, "state", STATE, FLOW, NULL, "tcp_state" },
+	{ 6, "uid", NUMBER, FLOW | EVENT, "owner", "uid" },
+	{ 7, "pid", NUMBER, FLOW, "owner", "pid" },
+	{ 8, "cgroup", CGROUP, FLOW, "owner", "cgroup" },
+	{ 9, "loop", FLAG, FLOW, NULL, "is_loopback" },
+	{ 10, "implicit-snat", FLAG, FLOW, NULL, "is_rewritten" },
+	{ 11, "stale", FLAG, FLOW, NULL, "is_stale" },
+	{ 12, "feature", FEATURES, EVENT, NULL, "feature" },
+	{ 13, "decision", DECISIONS, EVENT, NULL, "decision" },
 };
 
-const char *const filter_short_options = "s:d:r:q:p:w:m:";
+const char *filter_short_options(enum filter_of of)
+{
+	return of == FILTER_FLOWS ? "s:d:r:q:p:w:m:" : "s:d:p:w:";
+}
 
 /**
  * struct filter - one condition; all must be met
@@ -80,7 +97,8 @@ const char *const filter_short_options = "s:d:r:q:p:w:m:";
  * @family: of @addr
  * @addr: ADDRESS: the network
  * @length: ADDRESS: of its prefix, in bits
- * @value: PORT, ZONE, NUMBER, MARK, CGROUP: what it must be
+ * @value: PORT, ZONE, NUMBER, MARK, CGROUP: what it must be;
+ *	FEATURES, DECISIONS: a bit for each that it may be
  * @mask: MARK: the bits that count
  * @word: PROTOCOL, STATE: what it must be
  */
@@ -95,16 +113,22 @@ struct filter {
 	char word[16];
 };
 
-const struct option *filter_options(void)
+const struct option *filter_options(enum filter_of of, const struct option *own)
 {
-	static struct option options[ARRAY_SIZE(fields) + 1];
+	static struct option options[ARRAY_SIZE(fields) + 2];
+	struct option *next = options;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		options[i] = (struct option) {
-			.name = fields[i].name,
-			.has_arg = fields[i].kind == FLAG ? no_argument : required_argument,
-			.val = fields[i].option,
-		};
+		if (fields[i].of & of)
+			*next++ = (struct option) {
+				.name = fields[i].name,
+				.has_arg = fields[i].kind == FLAG ? no_argument :
+								    required_argument,
+				.val = fields[i].option,
+			};
+	if (own)
+		*next++ = *own;
+	*next = (struct option) { };
 	return options;
 }
 
@@ -195,8 +219,28 @@ static bool parse(struct filter *f, const char *word)
 		return parse_cgroup(f, word);
 	case FLAG:
 		return true;
+	case FEATURES:
+	case DECISIONS:
+		break;
 	}
 	return false;
+}
+
+static enum exit_code parse_words(struct filter *f, const char *command, const char *list)
+{
+	char *copy = strdup(list), *rest = copy, *word;
+	enum exit_code code = EXIT_OK;
+	unsigned int number;
+
+	if (!copy)
+		return fail(EXIT_SYSTEM, "out of memory");
+	while (!code && (word = strsep(&rest, ","))) {
+		code = word_parse(command, kind_words[f->field->kind], word, &number);
+		if (!code)
+			f->value |= 1ULL << number;
+	}
+	free(copy);
+	return code;
 }
 
 enum exit_code filter_note(struct filter **filter, const char *command, int c, const char *word)
@@ -216,6 +260,8 @@ enum exit_code filter_note(struct filter **filter, const char *command, int c, c
 	f->field = field;
 	f->next = *filter;
 	*filter = f;
+	if (field->kind == FEATURES || field->kind == DECISIONS)
+		return parse_words(f, command, word);
 	if (parse(f, word))
 		return EXIT_OK;
 	return fail(EXIT_USAGE, "%s: --%s \"%s\" is not %s", command, field->name, word,
@@ -231,9 +277,17 @@ static bool is_within(const struct filter *f, const char *text)
 	       (!bits || !((addr[bytes] ^ f->addr[bytes]) >> (8 - bits)));
 }
 
-static bool meets(const struct filter *f, json_t *flow)
+/* A word that this tool does not know is none of those that were asked for. */
+static bool is_among(const struct filter *f, const char *word)
 {
-	json_t *nest = f->field->nest ? json_object_get(flow, f->field->nest) : flow;
+	int number = word ? attr_word(kind_words[f->field->kind], word) : -1;
+
+	return number >= 0 && f->value >> number & 1;
+}
+
+static bool meets(const struct filter *f, json_t *object)
+{
+	json_t *nest = f->field->nest ? json_object_get(object, f->field->nest) : object;
 	json_t *value = json_object_get(nest, f->field->key);
 
 	switch (f->field->kind) {
@@ -242,6 +296,9 @@ static bool meets(const struct filter *f, json_t *flow)
 	case PROTOCOL:
 	case STATE:
 		return value && !strcmp(json_string_value(value), f->word);
+	case FEATURES:
+	case DECISIONS:
+		return is_among(f, json_string_value(value));
 	case FLAG:
 		return json_is_true(value);
 	case MARK:
@@ -256,10 +313,10 @@ static bool meets(const struct filter *f, json_t *flow)
 	return value && (uint64_t)json_integer_value(value) == f->value;
 }
 
-bool filter_wants(const struct filter *filter, json_t *flow)
+bool filter_wants(const struct filter *filter, json_t *object)
 {
 	for (; filter; filter = filter->next)
-		if (!meets(filter, flow))
+		if (!meets(filter, object))
 			return false;
 	return true;
 }

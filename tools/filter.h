@@ -9,20 +9,33 @@
 
 #include "looptrack.h"
 
-/* What flows are wanted; empty for all. */
+/* What flows, or events, are wanted; empty for all. */
 struct filter;
 
-/* The options that say so; as conntrack(8) has them, and some of our own. */
-extern const char *const filter_short_options;
-const struct option *filter_options(void);
+/**
+ * enum filter_of - what there are filters of
+ * @FILTER_FLOWS: flows, decoded by attr_flow
+ * @FILTER_EVENTS: events, decoded by attr_event; what they are about has the keys of a flow
+ */
+enum filter_of {
+	FILTER_FLOWS = 1,
+	FILTER_EVENTS = 2,
+};
+
+/*
+ * The options that say so; as conntrack(8) has them, and some of our own. With the
+ * long ones is @own, if not NULL: the one that a command has besides.
+ */
+const char *filter_short_options(enum filter_of of);
+const struct option *filter_options(enum filter_of of, const struct option *own);
 
 /* Note option @c, as getopt_long() returned it, of @command: each once, as both were
  * to be met.
  */
 enum exit_code filter_note(struct filter **filter, const char *command, int c, const char *word);
 
-/* Is a flow, decoded by attr_flow, among them? */
-bool filter_wants(const struct filter *filter, json_t *flow);
+/* Is a flow, or event, among them? */
+bool filter_wants(const struct filter *filter, json_t *object);
 
 void filter_free(struct filter *filter);
 

@@ -6,7 +6,8 @@ _looptrack()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local features='clash stale ports linger loopsnat loopguard origin passmark express'
-	local word words='' command='' wanted=feature feature='' i
+	local protocols='tcp udp icmp icmpv6 sctp'
+	local word words='' command='' prefix='' wanted=feature feature='' i
 
 	# The command is the first word that is neither an option nor the value of one.
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -91,7 +92,7 @@ _looptrack()
 			words='list watch get'
 			;;
 		*:-p | *:--proto)
-			words='tcp udp icmp icmpv6 sctp'
+			words=$protocols
 			;;
 		*:--state)
 			words='syn-sent syn-recv established fin-wait close-wait last-ack
@@ -103,7 +104,7 @@ _looptrack()
 		*)
 			case ${COMP_WORDS[i + 1]} in
 			get)
-				words='tcp udp icmp icmpv6 sctp'
+				words=$protocols
 				[[ $current == -* ]] && words='--zone'
 				;;
 			list | watch)
@@ -122,13 +123,30 @@ _looptrack()
 		[[ $current == --* ]] && words='--zone'
 		;;
 	monitor)
-		words='--count'
+		case $previous in
+		-p | --proto)
+			words=$protocols
+			;;
+		--feature)
+			words=$features prefix=${current%"${current##*,}"}
+			;;
+		--decision)
+			prefix=${current%"${current##*,}"}
+			words='observed repicked exhausted refused unable evicted kept rewritten
+				restored released'
+			;;
+		*)
+			words='--count --src --orig-src --dst --orig-dst --proto --sport
+				--orig-port-src --dport --orig-port-dst --zone --uid
+				--feature --decision'
+			;;
+		esac
 		;;
 	trace)
-		words='tcp udp icmp icmpv6 sctp --all --count'
+		words="$protocols --all --count"
 		;;
 	esac
-	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+	mapfile -t COMPREPLY < <(compgen -P "$prefix" -W "$words" -- "${current#"$prefix"}")
 }
 
 complete -F _looptrack looptrack

@@ -16,10 +16,23 @@ local commands=(
 	'trace:the packets of one flow, hook by hook, as they pass'
 	'help:show the commands'
 )
+local protocols=(tcp udp icmp icmpv6 sctp)
+local decisions=(observed repicked exhausted refused unable evicted kept rewritten restored
+	released)
+# What flows and events are looked for by.
+local filters=(
+	'(-s --src --orig-src)'{-s,--src,--orig-src}'[where it comes from]:network:'
+	'(-d --dst --orig-dst)'{-d,--dst,--orig-dst}'[where it was addressed]:network:'
+	'(-p --proto)'{-p,--proto}"[protocol]:protocol:($protocols)"
+	'(--sport --orig-port-src)'{--sport,--orig-port-src}'[source port]:port:'
+	'(--dport --orig-port-dst)'{--dport,--orig-port-dst}'[destination port]:port:'
+	'(-w --zone)'{-w,--zone}'[of conntrack]:zone:'
+	'--uid[who opened it]:user:'
+)
 local curcontext=$curcontext state line word wanted=feature feature
 typeset -A opt_args
 
-_arguments -C -S \
+_arguments -C -S -A "-*" \
 	'(-6)-4[only flows of IPv4]' \
 	'(-4)-6[only flows of IPv6]' \
 	'(-j --json)'{-j,--json}'[write JSON]' \
@@ -86,7 +99,6 @@ restore)
 	_arguments '1:file:_files'
 	;;
 flow)
-	local protocols=(tcp udp icmp icmpv6 sctp)
 	local states=(syn-sent syn-recv established fin-wait close-wait last-ack time-wait close
 		syn-sent2)
 
@@ -101,19 +113,13 @@ flow)
 			"1:protocol:($protocols)" '2:source:' '3:destination:'
 		return
 	fi
-	_arguments '(-s --src --orig-src)'{-s,--src,--orig-src}'[where it comes from]:network:' \
-		'(-d --dst --orig-dst)'{-d,--dst,--orig-dst}'[where it was addressed]:network:' \
+	_arguments $filters \
 		'(-r --reply-src)'{-r,--reply-src}'[where replies come from]:network:' \
 		'(-q --reply-dst)'{-q,--reply-dst}'[where replies go to]:network:' \
-		'(-p --proto)'{-p,--proto}"[protocol]:protocol:($protocols)" \
-		'(--sport --orig-port-src)'{--sport,--orig-port-src}'[source port]:port:' \
-		'(--dport --orig-port-dst)'{--dport,--orig-port-dst}'[destination port]:port:' \
 		'--reply-port-src[source port of replies]:port:' \
 		'--reply-port-dst[destination port of replies]:port:' \
-		'(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
 		'(-m --mark)'{-m,--mark}'[VALUE or VALUE/MASK]:mark:' \
 		"--state[of TCP]:state:($states)" \
-		'--uid[who opened it]:user:' \
 		'--pid[which process opened it]:process:' \
 		'--cgroup[in which cgroup]:cgroup:_files -/' \
 		'--loop[both ends are on this host]' \
@@ -125,11 +131,13 @@ resolve)
 		'1:protocol:(tcp udp -)' '2:local:' '3:peer:'
 	;;
 monitor)
-	_arguments '(-C --count)'{-C,--count}'[end after so many]:count:'
+	_arguments '(-C --count)'{-C,--count}'[end after so many]:count:' $filters \
+		"--feature[decided by one of these]:feature:_values -s , feature $features" \
+		"--decision[one of these]:decision:_values -s , decision $decisions"
 	;;
 trace)
 	_arguments '(-a --all)'{-a,--all}'[each stage]' \
 		'(-C --count)'{-C,--count}'[end after so many]:count:' \
-		'1:protocol:(tcp udp icmp icmpv6 sctp)' '2:source:' '3:destination:'
+		"1:protocol:($protocols)" '2:source:' '3:destination:'
 	;;
 esac

@@ -7,28 +7,10 @@
 #include "number.h"
 #include "order.h"
 #include "out.h"
+#include "word.h"
 
 /* The longest line that says anything names each feature once, a mark, and proxies. */
 #define WORDS_MAX	64
-
-/* The words of an enumeration as one string, for a complaint. */
-static enum exit_code unknown_word(const char *where, const struct attr_words *words,
-				   const char *word)
-{
-	char *list = NULL;
-	size_t size;
-	FILE *out;
-
-	out = open_memstream(&list, &size);
-	if (!out)
-		return fail(EXIT_SYSTEM, "out of memory");
-	for (unsigned int i = 0; i < words->count; i++)
-		fprintf(out, " %s", words->word[i]);
-	fclose(out);
-	fail(EXIT_USAGE, "%s: %s \"%s\" is none of:%s", where, words->what, word, list ?: "");
-	free(list);
-	return EXIT_USAGE;
-}
 
 static enum exit_code parse_mark(const char *where, const char *text, struct order *order)
 {
@@ -83,21 +65,21 @@ static enum exit_code parse_more(const char *where, unsigned int feature, int co
 enum exit_code orders_parse(struct orders *orders, const char *where, unsigned int line,
 			    int count, char **words)
 {
-	enum exit_code code;
-
 	for (int i = 0; i < count; i += 2) {
-		int feature = attr_word(&attr_features, words[i]);
+		unsigned int feature, mode;
 		struct order *order;
-		int mode, used;
+		enum exit_code code;
+		int used;
 
-		if (feature < 0)
-			return unknown_word(where, &attr_features, words[i]);
+		code = word_parse(where, &attr_features, words[i], &feature);
+		if (code)
+			return code;
 		if (i + 1 == count)
 			return fail(EXIT_USAGE, "%s: no mode given for feature \"%s\"", where,
 				    words[i]);
-		mode = attr_word(&attr_modes, words[i + 1]);
-		if (mode < 0)
-			return unknown_word(where, &attr_modes, words[i + 1]);
+		code = word_parse(where, &attr_modes, words[i + 1], &mode);
+		if (code)
+			return code;
 		order = &orders->feature[feature];
 		if (order->given)
 			return fail(EXIT_USAGE, "%s: feature \"%s\" is given twice", where,

@@ -56,7 +56,7 @@ static const char *const decision_words[] = {
 	[NF_LOOPTRACK_DECISION_RELEASED] = "released",
 };
 
-static const struct attr_words decisions = {
+const struct attr_words attr_decisions = {
 	"decision", decision_words, ARRAY_SIZE(decision_words)
 };
 
@@ -279,7 +279,7 @@ static const struct attr_desc event_desc[] = {
 		.name = "feature", .type = ATTR_ENUM, .words = &attr_features,
 	},
 	[NF_LOOPTRACK_A_EVENT_DECISION] = {
-		.name = "decision", .type = ATTR_ENUM, .words = &decisions,
+		.name = "decision", .type = ATTR_ENUM, .words = &attr_decisions,
 	},
 	[NF_LOOPTRACK_A_EVENT_PROTOCOL] = { .name = "protocol", .type = ATTR_PROTOCOL },
 	[NF_LOOPTRACK_A_EVENT_ZONE] = { .name = "zone", .type = ATTR_U16 },

@@ -277,6 +277,29 @@ for command in 'flow get' resolve; do
 			"\$tool $command -w $zone tcp 1.2.3.4:5 6.7.8.9:10"
 	done
 done
+for option in -r --reply-port-dst --mark --state --pid --loop --stale; do
+	expect_sh "monitor: $option is of flows" 1 "option \"$option\" is not understood here" \
+		"\$tool monitor $option 1"
+done
+for option in -C -s --feature; do
+	expect_sh "monitor: $option without a value" 1 "option \"$option\" needs a value" \
+		"\$tool monitor $option"
+done
+expect_sh "monitor: feature of events" 1 'option "--feature" is not understood here' \
+	'$tool flow list --feature clash'
+expect_sh "monitor: address" 1 'monitor: --src "10.0.0" is not ADDRESS' \
+	'$tool monitor -s 10.0.0'
+for words in '' all clash,all ,clash clash, clash,,stale 'clash stale' Clash; do
+	expect_sh "monitor: feature $words" 1 'is none of: clash stale ports linger loopsnat' \
+		"\$tool monitor --feature '$words'"
+	expect_sh "monitor: decision $words" 1 'is none of: observed repicked exhausted refused' \
+		"\$tool monitor --decision '$words'"
+done
+expect_sh "monitor: feature of the future" 1 'monitor: feature "feature-77" is none of: clash' \
+	'$tool monitor --feature feature-77'
+for option in '--feature clash --feature stale' '-p tcp --proto udp' '--uid 0 -C 1 --uid 0'; do
+	expect_sh "monitor: $option" 1 'is given twice' "\$tool monitor $option"
+done
 expect_sh "monitor: count without number" 1 'option "-C" needs a value' '$tool monitor -C'
 for number in 0 -1 1x '""' 99999999999999999999; do
 	expect_sh "monitor: count $number" 1 'not a number above zero' "\$tool monitor -C $number"
@@ -905,6 +928,48 @@ expect_sh "monitor: time zone" 0 '"2026-11-22T03:01:02.123456789-05:30"' \
 expect_sh "monitor: count" 0 '=1=' 'echo "=$($fake monitor -C 1 | wc -l)="'
 expect_sh "monitor: -4" 0 '=2=' 'echo "=$($fake -4 monitor | wc -l)="'
 expect_sh "monitor: -6" 0 '=1=' 'echo "=$($fake -6 monitor | wc -l)="'
+# events OPTIONS FEATURES: those of owned events that are shown.
+events() {
+	expect_sh "monitor: $1" 0 "=$2=" "echo \"=\$(LOOPTRACK_FAKE=owned \$fake ${3-} monitor $1 |
+		cut -d ' ' -f 3 | paste -sd ' ')=\""
+}
+events '' 'ports stale linger'
+events '--feature stale' 'stale'
+events '--feature linger,ports' 'ports linger'
+events '--feature clash' ''
+events '--decision evicted' 'stale linger'
+events '--decision kept,observed' 'ports'
+events '--feature ports --decision evicted' ''
+events '-p tcp' 'ports linger'
+events '--proto 17' 'stale'
+events '-s 10.0.0.0/8' 'ports'
+events '--orig-src ::1' 'linger'
+events '--dst 10.9.0.1' 'ports'
+events '-d 10.9.0.9' ''
+events '--orig-dst ::/0' 'stale linger'
+events '--sport 1024' 'ports stale linger'
+events '--orig-port-src 80' ''
+events '--dport 80' 'ports linger'
+events '--orig-port-dst 53' 'stale'
+events '-w 0' 'ports linger'
+events '--zone 5' 'stale'
+events '--uid 1000' 'ports'
+events '--uid 33' 'linger'
+events '--uid 0' 'stale'
+events '--dport 80' 'linger' -6
+events '-C 1 --feature linger' 'linger'
+expect "monitor: JSON of what is wanted" 0 '"feature":"linger","decision":"evicted"' owned \
+	-j monitor --uid 33
+expect_sh "monitor: JSON, as without filters" 0 '==' "echo \"=\$(LOOPTRACK_FAKE=owned
+	export LOOPTRACK_FAKE
+	\$fake -j monitor --sport 1024 >'$work/filtered'
+	\$fake -j monitor | diff - '$work/filtered')=\""
+expect_sh "monitor: a loss, whatever the filters" 0 '=some events were lost=' \
+	'echo "=$(LOOPTRACK_FAKE=lost $fake monitor --feature ports)="'
+expect_sh "monitor: a decision that has no word" 0 '=2=' \
+	'echo "=$($fake monitor --decision repicked,exhausted | wc -l)="'
+expect "monitor: no filter of what can't be understood" 5 'its answer is not understood' \
+	'owned narrow' monitor --feature clash
 
 # Readers that go, and disks that are full.
 for arguments in status "-j status" stats save help -V "stats --prometheus" "monitor -C 1" \
@@ -946,9 +1011,15 @@ for word in $("$fake" -j flow list | grep -o '"[a-z_]*":' | tr -d '":' | sort -u
 	expect_sh "key $word of a flow is documented" 0 '' \
 		"sed -n '/^.Sh JSON/,/^.Sh PROM/p' looptrack.8 | grep -qw $word"
 done
-for word in $(sed -n 's/^	{ .*, "\([a-z-]*\)", [A-Z]*, .*/\1/p' filter.c); do
+# filters FLOW|EVENT: their names.
+filters() { sed -n 's/^	{ .*, "\([a-z-]*\)", [A-Z]*, [A-Z |]*'"$1"'.*/\1/p' filter.c; }
+for word in $(filters FLOW); do
 	expect_sh "--$word is documented" 0 '' \
 		"sed -n '/^.Sh FLOWS/,/^.Sh EVENTS/p' looptrack.8 | grep -q '^.It.*Fl -$word\\>'"
+done
+for word in $(filters EVENT | grep -v orig-); do
+	expect_sh "--$word is documented for events" 0 '' \
+		"sed -n '/^.Sh EVENTS/,/^.Sh TRACE/p' looptrack.8 | grep -q -- '[FL].*-$word\\>'"
 done
 for word in $("$fake" -j status | tr '{' '\n' | sed -n 's/^"name":"\([a-z]*\)".*/\1/p'); do
 	expect_sh "$word is documented" 0 ".It Cm $word" 'cat looptrack.8'
@@ -984,7 +1055,6 @@ completes() {
 sorted() { sort | paste -sd ' '; }
 commands=$("$tool" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | sorted)
 options=$("$tool" help | sed -n '/^Options/,$p' | grep -o -e '--[a-z]*' | sorted)
-filters=$(sed -n 's/^	{ .*, "\([a-z-]*\)", [A-Z]*, .*/--\1/p' filter.c | sorted)
 features=$("$fake" -j status | grep -o '"name":"[a-z]*"' | cut -d '"' -f 4 | sorted)
 completes "commands" 'looptrack ' "$commands"
 completes "commands, behind options" 'looptrack -j -n x ' "$commands"
@@ -1007,11 +1077,21 @@ completes "behind a mark" 'looptrack set passmark off mark 1/1 c' 'clash'
 completes "the formats of stats" 'looptrack stats --' '--explain --prometheus'
 completes "files" 'looptrack restore cmd_res' 'cmd_reset.c cmd_resolve.c cmd_restore.c'
 completes "verbs of flow" 'looptrack -n x flow ' 'get list watch'
-completes "filters" 'looptrack flow list --' "$filters"
+completes "filters" 'looptrack flow list --' "$(filters FLOW | sed s/^/--/ | sorted)"
 completes "filters, behind one" 'looptrack flow watch --uid 0 --im' '--implicit-snat'
 completes "protocols" 'looptrack flow list -p ' 'icmp icmpv6 sctp tcp udp'
 completes "protocols of get" 'looptrack flow get ' 'icmp icmpv6 sctp tcp udp'
 completes "states" 'looptrack flow list --loop --state s' 'syn-recv syn-sent syn-sent2'
+completes "filters of events" 'looptrack monitor --' \
+	"$({ filters EVENT; echo count; } | sed s/^/--/ | sorted)"
+completes "features to look for" 'looptrack monitor -p tcp --feature ' "$features"
+completes "decisions" 'looptrack monitor --decision rest' 'restored'
+line='looptrack monitor --decision evicted,rest'
+expect_sh "bash: one more decision" 0 '=evicted,restored=' \
+	"echo \"=\$(test/complete.sh '$line')=\""
+expect_sh "zsh: one more decision" 0 '=restored=' \
+	"echo \"=\$(test/complete.zsh '$work/zsh' '$line' | sort -u)=\""
+completes "decisions, each" 'looptrack monitor --decision ' "$(sorted <"$work/decisions")"
 completes "what resolve takes" 'looptrack resolve ' '- tcp udp'
 completes "options of resolve" 'looptrack resolve --' '--zone'
 completes "nothing for save" 'looptrack save ' ''

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef WORD_H
+#define WORD_H
+
+#include "attr.h"
+#include "looptrack.h"
+
+/**
+ * word_parse() - understand a word of an enumeration
+ * @where: what a complaint starts with
+ * @words: those there are
+ * @word: the user's
+ * @value: its number; set on success
+ *
+ * Return: EXIT_OK, or EXIT_USAGE with all the words there are reported.
+ */
+enum exit_code word_parse(const char *where, const struct attr_words *words, const char *word,
+			  unsigned int *value);
+
+#endif /* WORD_H */
