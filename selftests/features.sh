@@ -302,6 +302,41 @@ events() {
 	fi
 }
 
+# told MORE: connections are made and, as linger ends each, the monitor writes more
+# than MORE lines.
+told() {
+	command churn -n "$a" -N 10 -c 15001 80 "$(dst 4 1)" >/dev/null &&
+		busywait 2000 eval "[ \$(lines '$tmp/events') -gt $1 ]"
+}
+
+overflown() {
+	command churn -n "$a" -d 1 -c 15001 80 "$(dst 4 1)" >/dev/null &&
+		[ "$(counter "$a" events_lost)" -gt 0 ]
+}
+
+# A reader that stands still is told that it lost something, once, and hears what
+# comes after.
+slow_reader() {
+	local monitor before status
+
+	alone && redirect "$a" nft 4 tcp output 80:15001 || return
+	: >"$tmp/events"
+	in_back looptrack -j -n "$a" monitor >"$tmp/events"
+	monitor=${background[-1]}
+	busywait 20000 told 0 || fail "no event" || return
+	kill -STOP "$monitor"
+	busywait 60000 overflown
+	status=$?
+	kill -CONT "$monitor"
+	note "$(counter "$a" linger_evicted) entries evicted, $(counter "$a" events_lost) not told"
+	[ "$status" = 0 ] || fail "no loss is counted" || return
+	busywait 5000 grep -q lost "$tmp/events" || fail "the loss is not told" || return
+	before=$(lines "$tmp/events")
+	busywait 20000 told "$before" || fail "nothing is told after the loss" || return
+	[ "$(grep -cx '{"lost":true}' "$tmp/events")" = 1 ] ||
+		fail "lost: $(grep -c lost "$tmp/events") times"
+}
+
 exit_codes() {
 	drop_ns
 	new_ns a
@@ -472,6 +507,7 @@ subtest "a wrong parameter is refused" wrong_parameter
 subtest "counters belong to a namespace and can be reset" reset_counters
 subtest "each clash is an event, enforce" events enforce repicked
 subtest "each clash is an event, observe" events observe observed
+subtest "a slow reader is told what it lost" slow_reader
 subtest "exit codes of the tool" exit_codes
 subtest "the kernel's YNL library" ynl
 subtest "the last decisions are remembered" remembered

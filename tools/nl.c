@@ -329,10 +329,13 @@ enum exit_code nl_watch_end(struct nl *nl)
 enum exit_code nl_subscribe(struct nl *nl)
 {
 	enum exit_code code;
+	int on = 1;
 
 	if (!nl->events)
 		return fail(EXIT_MISMATCH,
 			    "the module has no events, it is older than this tool: reload the module");
+	/* Or the module would not hear of what we lose, and not count it. */
+	mnl_socket_setsockopt(nl->sock, NETLINK_BROADCAST_ERROR, &on, sizeof(on));
 	code = nl_watch_end(nl);
 	return code ? code : nl_join(nl, nl->events);
 }
