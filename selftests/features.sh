@@ -358,79 +358,89 @@ exit_codes() {
 	[ -z "$reason" ]
 }
 
-ynl_cli() {
-	local dir
+##############################################################################
+# The kernel's own YNL library
+
+# ynl_start NS: what asks for us there.
+ynl_start() {
+	local dir lib spec
 
 	for dir in "${LOOPTRACK_YNL-}" "$here"/../../../../net/ynl \
 		/usr/src/linux-source-*/tools/net/ynl; do
-		for cli in "$dir/cli.py" "$dir/pyynl/cli.py"; do
-			[ -e "$cli" ] && return
+		for lib in "$dir" "$dir/pyynl"; do
+			[ ! -e "$lib/lib/ynl.py" ] || break 2
 		done
 	done
-	return 1
-}
-
-# ynl_mark COMMAND...: what only passmark has, and what is wrong with it.
-ynl_mark() {
-	local passmark='"id": "passmark", "mode": "enforce"'
-	local proxy="'proxy': \\[\\{'port': 15001\\}, \\{'cgroup': 42\\}\\]"
-
-	answers 1 'needs a mark' "$@" --do feature-set --json "{\"feature\": [{$passmark}]}" &&
-		answers 1 'both value and mask' "$@" --do feature-set \
-			--json "{\"feature\": [{$passmark, \"mark\": 1}]}" &&
-		answers 1 'both value and mask' "$@" --do feature-set \
-			--json "{\"feature\": [{$passmark, \"mark-mask\": 1}]}" &&
-		answers 1 'no bits' "$@" --do feature-set \
-			--json "{\"feature\": [{$passmark, \"mark\": 0, \"mark-mask\": 0}]}" &&
-		answers 1 'outside of its mask' "$@" --do feature-set \
-			--json "{\"feature\": [{$passmark, \"mark\": 3, \"mark-mask\": 1}]}" &&
-		answers 1 'only passmark' "$@" --do feature-set \
-			--json '{"feature": [{"id": "clash", "mode": "off", "mark": 1}]}' &&
-		is "$a" passmark off &&
-		answers 0 '' "$@" --do feature-set \
-			--json "{\"feature\": [{$passmark, \"mark\": 16, \"mark-mask\": 48}]}" &&
-		is "$a" passmark enforce &&
-		answers 0 "$proxy.*'id': 'passmark'.*'mark': 16,.*'mark-mask': 48" \
-			"$@" --do feature-get
-}
-
-# ynl_ready NS: leaves the command in the array python.
-ynl_ready() {
-	local spec cli
-
-	ynl_cli || skip "LOOPTRACK_YNL does not name tools/net/ynl of a kernel source" || return
+	[ -e "$lib/lib/ynl.py" ] ||
+		skip "LOOPTRACK_YNL does not name tools/net/ynl of a kernel source" || return
 	/usr/bin/env python3 -c 'import yaml' 2>/dev/null ||
 		skip "python3-yaml is missing" || return
 	for spec in "$here/looptrack.yaml" "$here/../uapi/spec/looptrack.yaml"; do
 		[ ! -e "$spec" ] || break
 	done
-	python=(in_ns "$1" python3 "$cli" --spec "$spec" --no-schema)
+	coproc ynl { in_ns "$1" python3 "$here/ynl.py" "$lib" "$spec" 2>&1; }
+	# shellcheck disable=SC2154 # coproc sets it
+	background+=("$ynl_PID")
+}
+
+# ynl_answers PATTERN REQUEST: what comes is like that.
+ynl_answers() {
+	local out
+
+	echo "${2//$'\n'/ }" >&"${ynl[1]}" && read -r -t 120 out <&"${ynl[0]}" ||
+		fail "YNL: no answer to $2" || return
+	[[ $out =~ $1 ]] || fail "YNL: $2: not like '$1': $out"
+}
+
+# says PATTERN OPERATION [JSON], and lists PATTERN OPERATION, of all there are.
+says() {
+	ynl_answers "$1" "do $2 ${3-{\}}"
+}
+
+lists() {
+	ynl_answers "$1" "dump $2 {}"
+}
+
+# What only passmark has, and what is wrong with it.
+ynl_mark() {
+	local passmark='"id": "passmark", "mode": "enforce"'
+	local proxy="'proxy': \\[\\{'port': 15001\\}, \\{'cgroup': 42\\}\\]"
+
+	says 'error:.*needs a mark' feature-set "{\"feature\": [{$passmark}]}" &&
+		says 'error:.*both value and mask' feature-set \
+			"{\"feature\": [{$passmark, \"mark\": 1}]}" &&
+		says 'error:.*both value and mask' feature-set \
+			"{\"feature\": [{$passmark, \"mark-mask\": 1}]}" &&
+		says 'error:.*no bits' feature-set \
+			"{\"feature\": [{$passmark, \"mark\": 0, \"mark-mask\": 0}]}" &&
+		says 'error:.*outside of its mask' feature-set \
+			"{\"feature\": [{$passmark, \"mark\": 3, \"mark-mask\": 1}]}" &&
+		says 'error:.*only passmark' feature-set \
+			'{"feature": [{"id": "clash", "mode": "off", "mark": 1}]}' &&
+		is "$a" passmark off &&
+		says None feature-set \
+			"{\"feature\": [{$passmark, \"mark\": 16, \"mark-mask\": 48}]}" &&
+		is "$a" passmark enforce &&
+		says "$proxy.*'id': 'passmark'.*'mark': 16,.*'mark-mask': 48" feature-get
 }
 
 ynl() {
-	local twice python
+	local twice='{"id": "clash", "mode": "off"}'
 
 	drop_ns
 	new_ns a
-
-	ynl_ready "$a" || return
-	set -- "${python[@]}"
-	answers 0 "'netns-default': 'all'" "$@" --do module-get || return
-	answers 0 "'id': 'clash'.*'mode': 'enforce'" "$@" --do feature-get || return
-	answers 0 '' "$@" --do feature-set \
-		--json '{"feature": [{"id": "clash", "mode": "observe"}, {"id": "loopguard",
-			"mode": "off", "proxy": [{"port": 15001}, {"cgroup": 42}]}]}' || return
-	is "$a" clash observe || return
-	ynl_mark "$@" || return
-	answers 1 'both protocol and flow' "$@" --do trace-start --json '{"protocol": 6}' &&
-		answers 0 '' "$@" --do trace-start \
-			--json '{"protocol": 6, "flow": {"dport": 80}}' || return
-	answers 0 "'clash-committed': 0" "$@" --do stats-get || return
-	answers 0 '' "$@" --do stats-reset || return
-	twice='{"id": "clash", "mode": "off"}'
-	answers 1 'feature' "$@" --do feature-set \
-		--json "{\"feature\": [$twice, $twice]}" || return
-	is "$a" clash observe
+	ynl_start "$a" || return
+	says "'netns-default': 'all'" module-get &&
+		says "'id': 'clash'.*'mode': 'enforce'" feature-get &&
+		says None feature-set '{"feature": [{"id": "clash", "mode": "observe"},
+			{"id": "loopguard", "mode": "off",
+				"proxy": [{"port": 15001}, {"cgroup": 42}]}]}' &&
+		is "$a" clash observe && ynl_mark || return
+	says 'error:.*both protocol and flow' trace-start '{"protocol": 6}' &&
+		says None trace-start '{"protocol": 6, "flow": {"dport": 80}}' &&
+		says "'clash-committed': 0" stats-get && says None stats-reset &&
+		says 'error:.*feature' feature-set "{\"feature\": [$twice, $twice]}" &&
+		is "$a" clash observe
 }
 
 history=/sys/module/nf_looptrack/parameters/history
@@ -450,7 +460,7 @@ stale_flows() {
 		end
 	EOT
 	base=$((base + $1))
-	want "$1 evicted" "answered=$1" && counts "$a" "$1 evicted" "stale_evicted=$1"
+	want "$1 evicted" "answered=$((3 * $1))" && counts "$a" "$1 evicted" "stale_evicted=$1"
 }
 
 # asked PORT: for the decision about the flow from there, as JSON.
@@ -462,36 +472,33 @@ asked() {
 
 # remembers COUNT: as many decisions are.
 remembers() {
-	local count
-
-	count=$("${python[@]}" --dump event-get | grep -o "'decision': 'evicted'" | wc -l)
-	[ "$count" = "$1" ] || fail "$count decisions are remembered, not $1"
+	lists "^\\[([^[]*'decision': 'evicted'){$1}[^[]*\\]\$" event-get
 }
 
 remembered() {
-	local python was first
+	local was status first=$base none='error:.*no decision about it'
 
 	alone && redirect "$a" nft 4 tcp output 80:15001 && only "$a" stale enforce || return
-	ynl_ready "$a" || return
-	first=$base
-	set -- "${python[@]}" --do event-get --json
-	answers 1 'both protocol and tuple' "$@" '{}' &&
-		answers 1 'no decision about it' "$@" "$(asked "$first")" || return
-	stale_flows 12 && remembers 12 || return
-	answers 0 "'decision': 'evicted'.*'sport': $first" "$@" "$(asked "$first")" &&
-		answers 1 'no decision about it' "$@" "$(asked 1)" || return
+	mode "$a" loopguard off || return
+	ynl_start "$a" || return
+	says 'error:.*both protocol and tuple' event-get &&
+		says "$none" event-get "$(asked "$first")" || return
+	stale_flows 12 && remembers 12 &&
+		says "'decision': 'evicted'.*'sport': $first" event-get "$(asked "$first")" &&
+		says "$none" event-get "$(asked 1)" || return
 
 	was=$(<"$history")
+	# It becomes shorter bit by bit.
 	echo 5 >"$history"
 	looptrack -n "$a" reset && stale_flows 7 && remembers 5 &&
-		answers 1 'no decision about it' "$@" "$(asked "$first")" &&
-		answers 0 "'sport': $((base - 1))" "$@" "$(asked $((base - 1)))" &&
+		says "$none" event-get "$(asked "$first")" &&
+		says "'sport': $((base - 1))" event-get "$(asked $((base - 1)))" &&
 		looptrack -n "$a" reset && stale_flows 3 && remembers 5 &&
 		echo 0 >"$history" &&
 		looptrack -n "$a" reset && stale_flows 5 && remembers 0
-	set -- $?
+	status=$?
 	echo "$was" >"$history"
-	return "$1"
+	return "$status"
 }
 
 subtest "each mode of each feature is set and read back" set_and_get
