@@ -98,18 +98,17 @@ void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
 	unsigned long flags;
 	bool udp;
 
-	/* Who owned a flow of the same addresses and ports doesn't own this. */
-	lt_owner_forget(&ln->owners, ct);
-
-	if (!sk)
-		return;
-
-	udp = sk->sk_protocol == IPPROTO_UDP;
-	if (mode)
+	udp = nf_ct_protonum(ct) == IPPROTO_UDP;
+	if (sk && mode)
 		lt_stats_inc(&ln->stats, ORIGIN_SEEN);
-	if (mode != NF_LOOPTRACK_MODE_ENFORCE &&
-	    !lt_origin_is_needed(ln, udp, nat, loopback))
+	if (!sk || (mode != NF_LOOPTRACK_MODE_ENFORCE &&
+		    !lt_origin_is_needed(ln, udp, nat, loopback))) {
+		/* Who owned a flow of the same addresses and ports doesn't own
+		 * this one.
+		 */
+		lt_owner_forget(&ln->owners, ct);
 		return;
+	}
 
 	flags = loopback ? BIT(LT_OWNER_LOOPBACK) : 0;
 	if (loopback && lt_mode(ln, NF_LOOPTRACK_FEATURE_PASSMARK))

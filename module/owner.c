@@ -25,11 +25,13 @@ module_param_named(owners, lt_owners_max, uint, 0644);
 MODULE_PARM_DESC(owners,
 		 "How many flows a namespace remembers the owner of (default 65536)");
 
+/* Where flows come and go the table would shrink and grow all the time: it keeps the
+ * size it once needed, as conntrack's does.
+ */
 static const struct rhashtable_params lt_owner_params = {
 	.head_offset = offsetof(struct lt_owner, node),
 	.key_offset = offsetof(struct lt_owner, key),
 	.key_len = sizeof(struct lt_owner_key),
-	.automatic_shrinking = true,
 };
 
 static void lt_owner_key(struct lt_owner_key *key, const struct nf_conn *ct)
@@ -114,8 +116,25 @@ static void lt_owner_note_process(struct lt_owner *owner)
 	owner->comm[TASK_COMM_LEN - 1] = '\0';
 }
 
+/* Somebody else's flow of the same addresses and ports is over. */
+static int lt_owner_insert(struct lt_owners *owners, struct lt_owner *owner)
+{
+	struct lt_owner *old;
+
+	old = rhashtable_lookup_get_insert_fast(&owners->table, &owner->node,
+						lt_owner_params);
+	if (!old)
+		return 0;
+	if (IS_ERR(old))
+		return PTR_ERR(old);
+
+	lt_owner_del(owners, old);
+	return rhashtable_insert_fast(&owners->table, &owner->node,
+				      lt_owner_params);
+}
+
 /**
- * lt_owner_note() - remember who opened a flow
+ * lt_owner_note() - remember who opened a flow, and nobody before
  * @owners: of the namespace
  * @ct: its entry
  * @sk: full socket that sends its first packet
@@ -132,8 +151,10 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 
 	BUILD_BUG_ON(sizeof(*owner) > 192);
 	owner = kzalloc(sizeof(*owner), GFP_ATOMIC | __GFP_NOWARN);
-	if (!owner)
+	if (!owner) {
+		lt_owner_forget(owners, ct);
 		return NULL;
+	}
 
 	lt_sock_cookie(sk);
 	owner->who = lt_sock_who(sk);
@@ -146,9 +167,7 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 	lt_owner_note_process(owner);
 
 	spin_lock_bh(&owners->lock);
-	/* Fails as well if another CPU was as fast with the same flow. */
-	if (rhashtable_lookup_insert_fast(&owners->table, &owner->node,
-					  lt_owner_params)) {
+	if (lt_owner_insert(owners, owner)) {
 		kfree(owner);
 		owner = NULL;
 	} else {
