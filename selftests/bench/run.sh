@@ -4,7 +4,8 @@
 # What the module costs, in instructions. For a machine with one CPU whose clock
 # counts them: "make bench" starts one. The same traffic is measured without the
 # module and with its features in each mode, in turns; the figure is the median of
-# all batches of all rounds. The mode "express" is enforce, and that feature, too.
+# all batches of all rounds. The mode "express" is enforce, and that feature, too;
+# "unowned" is enforce without origin.
 
 bench=$(dirname "$(readlink -f "$0")")
 lib=$bench/..
@@ -19,13 +20,15 @@ limit_udp=1.0
 limit_tcp=2.0
 limit_loop=3.0
 limit_off=0.2
+# What origin may add.
+limit_origin=1.0
 # The share that express may leave, with many rules and with none, in percent.
 limit_ruled=65
 limit_plain=100
 
-modes=(without enforce observe off express)
+modes=(without enforce observe off express unowned)
 redirected=203.0.113.1
-features=(clash stale ports linger)
+features=(clash stale ports linger origin)
 
 host='' ruled='' bare='' loop=''
 # what -> its name in the table
@@ -39,8 +42,11 @@ declare -A title=(
 
 # switch MODE: in all namespaces of the test.
 switch() {
-	local ns feature mode=${1/express/enforce}
+	local ns feature mode=$1
 
+	case $1 in
+	express | unowned) mode=enforce ;;
+	esac
 	[ ! -d /sys/module/nf_looptrack ] || rmmod nf_looptrack || return
 	[ "$1" != without ] || return 0
 	modprobe nf_looptrack || return
@@ -50,6 +56,7 @@ switch() {
 		done
 		[ "$1" != off ] || mode "$ns" loopguard off || return
 		[ "$1" != express ] || mode "$ns" express enforce || return
+		[ "$1" != unowned ] || mode "$ns" origin off || return
 	done
 }
 
@@ -199,6 +206,18 @@ at_most() {
 		fail "$percent % is more than $1 %"
 }
 
+# adds LIMIT WHAT: percent that origin adds to the rest.
+adds() {
+	local percent
+
+	measure || return
+	percent=$(awk -v with="$(median "$tmp/$2.enforce")" -v without="$(median "$tmp/$2.unowned")" \
+		'BEGIN { printf "%+.2f\n", (with / without - 1) * 100 }')
+	note "${title[$2]}, origin: $percent %, at most $1 %"
+	awk -v p="$percent" -v limit="$1" 'BEGIN { exit !(p <= limit) }' ||
+		fail "$percent % is more than $1 %"
+}
+
 # no_more_than LIMIT WHAT: percent of what it costs without the module, with express.
 no_more_than() {
 	local percent
@@ -219,6 +238,7 @@ subtest "UDP send+receive, enforce: at most $limit_udp %" at_most "$limit_udp" u
 subtest "TCP connect+close, enforce: at most $limit_tcp %" at_most "$limit_tcp" tcp enforce
 subtest "TCP connect+close over lo, enforce: at most $limit_loop %" \
 	at_most "$limit_loop" loop enforce
+subtest "TCP connect+close over lo, origin: at most $limit_origin %" adds "$limit_origin" loop
 subtest "UDP send+receive, off: nothing" at_most "$limit_off" udp off
 subtest "UDP send+receive, 200 rules, express: at most $limit_ruled %" \
 	no_more_than "$limit_ruled" ruled
