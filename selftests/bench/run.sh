@@ -211,7 +211,8 @@ adds() {
 	local percent
 
 	measure || return
-	percent=$(awk -v with="$(median "$tmp/$2.enforce")" -v without="$(median "$tmp/$2.unowned")" \
+	percent=$(awk -v with="$(median "$tmp/$2.enforce")" \
+		-v without="$(median "$tmp/$2.unowned")" \
 		'BEGIN { printf "%+.2f\n", (with / without - 1) * 100 }')
 	note "${title[$2]}, origin: $percent %, at most $1 %"
 	awk -v p="$percent" -v limit="$1" 'BEGIN { exit !(p <= limit) }' ||
