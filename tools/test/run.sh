@@ -289,7 +289,7 @@ expect_sh "monitor: feature of events" 1 'option "--feature" is not understood h
 	'$tool flow list --feature clash'
 expect_sh "monitor: address" 1 'monitor: --src "10.0.0" is not ADDRESS' \
 	'$tool monitor -s 10.0.0'
-for words in '' all clash,all ,clash clash, clash,,stale 'clash stale' Clash; do
+for words in '' all clash,all ,clash 'clash,' clash,,stale 'clash stale' Clash; do
 	expect_sh "monitor: feature $words" 1 'is none of: clash stale ports linger loopsnat' \
 		"\$tool monitor --feature '$words'"
 	expect_sh "monitor: decision $words" 1 'is none of: observed repicked exhausted refused' \
