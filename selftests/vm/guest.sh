@@ -52,7 +52,7 @@ set -a
 set +a
 mount --make-rshared /
 lib=/lib/modules/$(</proc/sys/kernel/osrelease)
-[ -d "$lib" ] || mkdir "$lib"
+[ -d "$lib" ] || mkdir -p "$lib"
 mount --bind "$VM_MODULES" "$lib"
 cd "$VM_TREE" || exit
 export PATH=$VM_TREE/build/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
