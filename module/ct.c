@@ -17,6 +17,12 @@
 #include "sock.h"
 
 /*
+ * The hash is the arbiter: of two flows that want the same reply tuple at once
+ * confirm lets the first one in. With TCP and most others that is all there is to
+ * it. With UDP and GRE conntrack settles the clash itself, by an entry that is in
+ * the hash with its original tuple only, for a second: replies go to the other
+ * flow. There we must not try if the answer is known.
+ *
  * lt_ct_locks - make looking and committing one step
  *
  * Each lock covers the reply tuples that hash to it, in all namespaces. It
@@ -30,11 +36,7 @@
  *						nf_conntrack_tuple_taken(P): free
  *	__nf_conntrack_confirm(P): in
  *						__nf_conntrack_confirm(P): clash,
- *						insert_failed is counted
- *
- * The second one would only cost a count in a statistic that people watch for
- * lost packets, since the flow picks again. With the lock it sees that P is
- * taken, and does not try.
+ *						half an entry is made
  */
 #define LT_CT_LOCK_BITS	8
 #define LT_CT_LOCKS	BIT(LT_CT_LOCK_BITS)
@@ -56,34 +58,20 @@ static spinlock_t *lt_ct_lock(const struct nf_conntrack_tuple *reply)
 	return &lt_ct_locks[hash_32(key, LT_CT_LOCK_BITS)].lock;
 }
 
-/* Why did confirm refuse? For want of the port, or for something that another
- * port doesn't cure: the client's side of the flow is known already, a chain of
- * the hash is too long, or the entry is dead. On 6.1 the last can mean that it
- * was in the hash for a moment: it must not be touched any more.
+/* Did confirm refuse for want of the port? Or for something that another port
+ * doesn't cure: the client's side of the flow is known already, a chain of the
+ * hash is too long, or the entry is dead. On 6.1 the last can mean that it was in
+ * the hash for a moment: it must not be touched any more.
  */
-static enum lt_commit lt_ct_refusal(const struct nf_conn *ct)
+static bool lt_ct_wants_port(const struct nf_conn *ct)
 {
-	if (nf_ct_is_confirmed(ct) || nf_ct_is_dying(ct))
-		return LT_COMMIT_REFUSED;
-
-	if (nf_conntrack_tuple_taken(lt_ct_tuple(ct, IP_CT_DIR_REPLY), ct))
-		return LT_COMMIT_LOST;
-
-	return LT_COMMIT_REFUSED;
+	return !nf_ct_is_confirmed(ct) && !nf_ct_is_dying(ct) &&
+	       nf_conntrack_tuple_taken(lt_ct_tuple(ct, IP_CT_DIR_REPLY), ct);
 }
 
-/**
- * lt_ct_commit() - put a new entry into the hash, if its reply tuple is free
- * @skb: its first packet
- * @ct: the entry @skb carries, unconfirmed, with a source binding
- *
- * conntrack counts a failed attempt in drop and insert_failed as if a packet
- * had been lost; so there is no attempt when the answer is known.
- *
- * Context: softirq, or process context with a hook's RCU read lock.
- * Return: see enum lt_commit; re-read the packet's entry after LT_COMMIT_DONE.
- */
-enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct)
+/* Look first. */
+static enum lt_commit lt_ct_commit_looking(struct sk_buff *skb,
+					   struct nf_conn *ct)
 {
 	const struct nf_conntrack_tuple *reply;
 	enum lt_commit ret;
@@ -98,10 +86,60 @@ enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct)
 	else if (__nf_conntrack_confirm(skb) == NF_ACCEPT)
 		ret = LT_COMMIT_DONE;
 	else
-		ret = lt_ct_refusal(ct);
+		ret = lt_ct_wants_port(ct) ? LT_COMMIT_LOST : LT_COMMIT_REFUSED;
 	spin_unlock_bh(lock);
 
 	return ret;
+}
+
+/* conntrack counts a failed attempt as a lost packet, on the CPU that we are on,
+ * and people watch that statistic. What is not lost is taken out of it again.
+ */
+static noinline enum lt_commit
+lt_ct_commit_failed(const struct nf_conn *ct, struct ip_conntrack_stat *stat,
+		    unsigned int failed, unsigned int drop)
+{
+	if (!lt_ct_wants_port(ct))
+		return LT_COMMIT_REFUSED;
+
+	stat->insert_failed = failed;
+	stat->drop = drop;
+	return LT_COMMIT_TAKEN;
+}
+
+/* Just try. */
+static enum lt_commit lt_ct_commit_trying(struct sk_buff *skb,
+					  const struct nf_conn *ct)
+{
+	enum lt_commit ret = LT_COMMIT_DONE;
+	struct ip_conntrack_stat *stat;
+	unsigned int failed, drop;
+
+	local_bh_disable();
+	stat = this_cpu_ptr(nf_ct_net(ct)->ct.stat);
+	failed = stat->insert_failed;
+	drop = stat->drop;
+	if (unlikely(__nf_conntrack_confirm(skb) != NF_ACCEPT))
+		ret = lt_ct_commit_failed(ct, stat, failed, drop);
+	local_bh_enable();
+
+	return ret;
+}
+
+/**
+ * lt_ct_commit() - put a new entry into the hash, if its reply tuple is free
+ * @skb: its first packet
+ * @ct: the entry @skb carries, unconfirmed, with a source binding
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: see enum lt_commit; re-read the packet's entry after LT_COMMIT_DONE.
+ */
+enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct)
+{
+	if (nf_ct_l4proto_find(nf_ct_protonum(ct))->allow_clash)
+		return lt_ct_commit_looking(skb, ct);
+
+	return lt_ct_commit_trying(skb, ct);
 }
 
 /**

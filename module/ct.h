@@ -10,9 +10,10 @@ struct nf_hook_state;
  * enum lt_commit - what became of an attempt to commit an entry
  * @LT_COMMIT_DONE: it is in the hash. The packet may carry another entry now,
  *	and the one it carried may be gone (UDP, merged with its twin).
- * @LT_COMMIT_TAKEN: not attempted, its reply tuple is in the hash already
+ * @LT_COMMIT_TAKEN: its reply tuple is in the hash already. The entry is as it was,
+ *	and no attempt has been counted.
  * @LT_COMMIT_LOST: attempted, but its reply tuple came into the hash first. The
- *	entry is as it was.
+ *	entry is as it was. Where looking and committing are one step, only.
  * @LT_COMMIT_REFUSED: conntrack would not have it, and another port would not
  *	help. The packet is to be dropped.
  */

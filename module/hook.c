@@ -75,10 +75,10 @@ static noinline __used unsigned int
 lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		   const struct nf_hook_state *state)
 {
-	struct lt_net *ln = lt_net(state->net);
 	struct nf_conn *ct = lt_hook_new(skb);
 	enum ip_conntrack_info ctinfo;
 	unsigned int verdict;
+	struct lt_net *ln;
 
 	/* Without a source binding no port was chosen. A reply to a flow that
 	 * is not confirmed was made by REJECT and isn't committed by anybody.
@@ -92,6 +92,7 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	/* From the first flow on there may be stale ones, and accepted ones. */
+	ln = lt_net(state->net);
 	lt_netns_want(ln, LT_HOOK_SYN);
 	lt_netns_want(ln, LT_HOOK_EXPRESS);
 	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID) {
@@ -169,6 +170,10 @@ static noinline __used unsigned int
 lt_hook_syn_sent(void *priv, struct sk_buff *skb,
 		 const struct nf_hook_state *state)
 {
+	/* Most often there was no entry, and this is the flow's own. */
+	if (likely(lt_hook_new(skb)))
+		return NF_ACCEPT;
+
 	return lt_stale_check_syn(lt_net(state->net), skb, state);
 }
 

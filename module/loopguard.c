@@ -64,50 +64,66 @@ static int lt_loopguard_is_server(const void *arg, struct file *file,
 }
 
 /**
- * struct lt_loopguard_client - who was last found not to have a socket open
+ * struct lt_loopguard_client - who was last found not to be his own server
  * @files: of the process; of no use but to be compared
- * @server: the socket, likewise
+ * @net: network namespace, likewise
+ * @to: address that his flow was handed to
+ * @port: likewise
  * @until: believe it up to then, in jiffies
  *
  * A client with many files and many connections is searched once a second, on
- * each CPU. Should somebody else get the same files or the socket's place in
- * memory, his loop is found a second later. Of its own CPU, with preemption off.
+ * each CPU. Should he become the server, or somebody else get the same files, his
+ * loop is found a second later. Of its own CPU, with preemption off.
  */
 struct lt_loopguard_client {
 	const struct files_struct *files;
-	const struct sock *server;
+	const struct net *net;
+	union nf_inet_addr to;
+	__be16 port;
 	unsigned long until;
 };
 
 static DEFINE_PER_CPU(struct lt_loopguard_client, lt_loopguard_clients);
 
-static bool lt_loopguard_is_client(const struct sock *server)
+static bool lt_loopguard_is_client(const struct net *net,
+				   const struct nf_conntrack_tuple *reply)
 {
 	const struct lt_loopguard_client *c;
 	bool is;
 
 	c = get_cpu_ptr(&lt_loopguard_clients);
-	is = c->files == current->files && c->server == server &&
+	is = c->files == current->files && c->port == reply->src.u.all &&
+	     nf_inet_addr_cmp(&c->to, &reply->src.u3) && c->net == net &&
 	     time_before(jiffies, c->until);
 	put_cpu_ptr(&lt_loopguard_clients);
 
 	return is;
 }
 
-static void lt_loopguard_note_client(const struct sock *server)
+static void lt_loopguard_note_client(const struct net *net,
+				     const struct nf_conntrack_tuple *reply)
 {
 	struct lt_loopguard_client *c = get_cpu_ptr(&lt_loopguard_clients);
 
 	*c = (struct lt_loopguard_client) {
 		.files = current->files,
-		.server = server,
+		.net = net,
+		.to = reply->src.u3,
+		.port = reply->src.u.all,
 		.until = jiffies + HZ,
 	};
 	put_cpu_ptr(&lt_loopguard_clients);
 }
 
+/* Is it a process that sends, whose files can be looked at? */
+static bool lt_loopguard_is_process(void)
+{
+	return in_task() && !(current->flags & PF_KTHREAD);
+}
+
 /* Does the process that sends have the socket open? */
-static bool lt_loopguard_is_own(const struct sock *server)
+static bool lt_loopguard_is_own(const struct net *net, const struct sock *server,
+				const struct nf_conntrack_tuple *reply)
 {
 	unsigned int left = LT_LOOPGUARD_FILES;
 	const struct lt_loopguard_search search = {
@@ -115,14 +131,13 @@ static bool lt_loopguard_is_own(const struct sock *server)
 		.left = &left,
 	};
 
-	if (!in_task() || current->flags & PF_KTHREAD ||
-	    lt_loopguard_is_client(server))
+	if (!lt_loopguard_is_process())
 		return false;
 
 	if (iterate_fd(current->files, 0, lt_loopguard_is_server, &search) > 0)
 		return true;
 
-	lt_loopguard_note_client(server);
+	lt_loopguard_note_client(net, reply);
 	return false;
 }
 
@@ -136,6 +151,24 @@ static bool lt_loopguard_is_named(const struct lt_net *ln, struct sock *from,
 				    ntohs(reply->src.u.all));
 }
 
+/* May a new flow be handed to whom it comes from? No, if it isn't redirected, or by
+ * one who was asked a moment ago.
+ */
+static bool lt_loopguard_concerns(const struct lt_net *ln,
+				  const struct sk_buff *skb,
+				  const struct nf_conn *ct,
+				  const struct nf_hook_state *state)
+{
+	if (!(READ_ONCE(ct->status) & IPS_DST_NAT) || !state->sk ||
+	    !lt_loop_stays(skb, state->pf))
+		return false;
+
+	return rcu_access_pointer(ln->proxies) ||
+	       (lt_loopguard_is_process() &&
+		!lt_loopguard_is_client(ln->net,
+					lt_ct_tuple(ct, IP_CT_DIR_REPLY)));
+}
+
 /* Is a new flow handed to whom it comes from? Then ev tells about it. */
 static bool lt_loopguard_is_loop(struct lt_net *ln, const struct sk_buff *skb,
 				 const struct nf_conn *ct,
@@ -146,16 +179,12 @@ static bool lt_loopguard_is_loop(struct lt_net *ln, const struct sk_buff *skb,
 	struct sock *server;
 	bool loop;
 
-	if (!(READ_ONCE(ct->status) & IPS_DST_NAT) || !state->sk ||
-	    !lt_loop_stays(skb, state->pf))
-		return false;
-
 	server = lt_sock_server_get(ln->net, reply, skb_dst(skb)->dev->ifindex);
 	if (!server)
 		return false;
 
 	loop = lt_loopguard_is_named(ln, state->sk, server, reply) ||
-	       lt_loopguard_is_own(server);
+	       lt_loopguard_is_own(ln->net, server, reply);
 	if (loop) {
 		lt_event_describe(ev, NF_LOOPTRACK_FEATURE_LOOPGUARD, ct,
 				  state->sk);
@@ -177,6 +206,16 @@ static void lt_loopguard_report(struct lt_net *ln, struct lt_event *ev,
 		lt_event_send(ln->net, ev, decision);
 }
 
+static noinline void
+lt_loopguard_look(struct lt_net *ln, const struct sk_buff *skb,
+		  const struct nf_conn *ct, const struct nf_hook_state *state)
+{
+	struct lt_event ev;
+
+	if (lt_loopguard_is_loop(ln, skb, ct, state, &ev))
+		lt_loopguard_report(ln, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
+}
+
 /**
  * lt_loopguard_observe() - report a flow that is handed to whom it comes from
  * @ln: the module's part of the network namespace
@@ -191,12 +230,10 @@ void lt_loopguard_observe(struct lt_net *ln, const struct sk_buff *skb,
 			  const struct nf_conn *ct,
 			  const struct nf_hook_state *state)
 {
-	struct lt_event ev;
-
 	if (lt_mode(ln, NF_LOOPTRACK_FEATURE_LOOPGUARD) ==
 	    NF_LOOPTRACK_MODE_OBSERVE &&
-	    lt_loopguard_is_loop(ln, skb, ct, state, &ev))
-		lt_loopguard_report(ln, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
+	    lt_loopguard_concerns(ln, skb, ct, state))
+		lt_loopguard_look(ln, skb, ct, state);
 }
 
 /**
@@ -217,6 +254,7 @@ void lt_loopguard_release(struct lt_net *ln, struct sk_buff *skb,
 
 	if (lt_mode(ln, NF_LOOPTRACK_FEATURE_LOOPGUARD) !=
 	    NF_LOOPTRACK_MODE_ENFORCE ||
+	    !lt_loopguard_concerns(ln, skb, ct, state) ||
 	    !lt_loopguard_is_loop(ln, skb, ct, state, &ev))
 		return;
 

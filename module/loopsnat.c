@@ -57,40 +57,25 @@ static bool lt_loopsnat_is_changed(const struct nf_conn *ct,
 	return !holder;
 }
 
-/**
- * lt_loopsnat_settle() - give a flow that stays on the host its source back
- * @ln: the module's part of the network namespace
- * @skb: the flow's first packet, before it is committed
- * @ct: its entry: unconfirmed, with a source binding
- * @state: of the hook
- *
- * Context: softirq, or process context with a hook's RCU read lock.
- * Return: a netfilter verdict; NF_ACCEPT unless memory ran out in NAT.
- */
-unsigned int lt_loopsnat_settle(struct lt_net *ln, struct sk_buff *skb,
-				struct nf_conn *ct,
-				const struct nf_hook_state *state)
+static noinline unsigned int
+lt_loopsnat_settle_loop(struct lt_net *ln, struct sk_buff *skb,
+			struct nf_conn *ct, const struct nf_hook_state *state,
+			bool enforce)
 {
-	u8 mode = lt_mode(ln, NF_LOOPTRACK_FEATURE_LOOPSNAT);
 	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
 	unsigned int verdict = NF_ACCEPT;
 	struct nf_conntrack_tuple plain;
 	struct lt_event ev;
 	int err = -EBUSY;
 
-	if (mode == NF_LOOPTRACK_MODE_OFF ||
-	    state->hook != NF_INET_POST_ROUTING ||
-	    !(READ_ONCE(ct->status) & IPS_SRC_NAT) ||
-	    !lt_loop_stays(skb, state->pf) ||
-	    !lt_ct_plain_reply(ct, &plain) ||
-	    !lt_loopsnat_is_changed(ct, &plain))
+	if (!lt_ct_plain_reply(ct, &plain) || !lt_loopsnat_is_changed(ct, &plain))
 		return NF_ACCEPT;
 
 	lt_stats_inc(&ln->stats, LOOPSNAT_SEEN);
 	lt_event_describe(&ev, NF_LOOPTRACK_FEATURE_LOOPSNAT, ct, state->sk);
 	ev.wanted = plain;
 	ev.got = *reply;
-	if (mode != NF_LOOPTRACK_MODE_ENFORCE) {
+	if (!enforce) {
 		lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
 		return NF_ACCEPT;
 	}
@@ -110,4 +95,30 @@ unsigned int lt_loopsnat_settle(struct lt_net *ln, struct sk_buff *skb,
 	lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_RESTORED);
 
 	return NF_ACCEPT;
+}
+
+/**
+ * lt_loopsnat_settle() - give a flow that stays on the host its source back
+ * @ln: the module's part of the network namespace
+ * @skb: the flow's first packet, before it is committed
+ * @ct: its entry: unconfirmed, with a source binding
+ * @state: of the hook
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: a netfilter verdict; NF_ACCEPT unless memory ran out in NAT.
+ */
+unsigned int lt_loopsnat_settle(struct lt_net *ln, struct sk_buff *skb,
+				struct nf_conn *ct,
+				const struct nf_hook_state *state)
+{
+	u8 mode = lt_mode(ln, NF_LOOPTRACK_FEATURE_LOOPSNAT);
+
+	if (mode == NF_LOOPTRACK_MODE_OFF ||
+	    state->hook != NF_INET_POST_ROUTING ||
+	    !(READ_ONCE(ct->status) & IPS_SRC_NAT) ||
+	    !lt_loop_stays(skb, state->pf))
+		return NF_ACCEPT;
+
+	return lt_loopsnat_settle_loop(ln, skb, ct, state,
+				       mode == NF_LOOPTRACK_MODE_ENFORCE);
 }

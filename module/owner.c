@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Owners of flows: which local socket opened them, and whose it was. */
 
+#include <linux/jhash.h>
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
 #include <net/netfilter/nf_conntrack_zones.h>
@@ -25,6 +26,22 @@ module_param_named(owners, lt_owners_max, uint, 0644);
 MODULE_PARM_DESC(owners,
 		 "How many flows a namespace remembers the owner of (default 65536)");
 
+/* Twice for each flow, and most are of IPv4, whose addresses are one word each. */
+static u32 lt_owner_hash(const void *data, u32 len, u32 seed)
+{
+	const struct lt_owner_key *key = data;
+	const struct nf_conntrack_tuple *flow = &key->flow;
+	u32 ports = (__force u32)flow->src.u.all << 16 |
+		    (__force u32)flow->dst.u.all;
+
+	if (likely(flow->src.l3num == AF_INET))
+		return jhash_3words((__force u32)flow->src.u3.ip,
+				    (__force u32)flow->dst.u3.ip, ports,
+				    seed ^ key->zone);
+
+	return jhash2(data, len / sizeof(u32), seed);
+}
+
 /* Where flows come and go the table would shrink and grow all the time: it keeps the
  * size it once needed, as conntrack's does.
  */
@@ -32,12 +49,14 @@ static const struct rhashtable_params lt_owner_params = {
 	.head_offset = offsetof(struct lt_owner, node),
 	.key_offset = offsetof(struct lt_owner, key),
 	.key_len = sizeof(struct lt_owner_key),
+	.hashfn = lt_owner_hash,
 };
 
 static void lt_owner_key(struct lt_owner_key *key, const struct nf_conn *ct)
 {
 	/* Compared as memory. */
 	BUILD_BUG_ON(sizeof(*key) != sizeof(key->flow) + 2 * sizeof(u16));
+	BUILD_BUG_ON(sizeof(*key) % sizeof(u32));
 
 	memset(key, 0, sizeof(*key));
 	key->flow = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);

@@ -141,9 +141,6 @@ static struct nf_conn *lt_stale_entry(const struct sk_buff *skb,
 		return lt_ct_find(state->net, &nf_ct_zone_dflt, flow, dir);
 	}
 
-	if (!nf_ct_is_confirmed(ct))
-		return NULL;
-
 	*dir = CTINFO2DIR(ctinfo);
 	*flow = *lt_ct_tuple(ct, *dir);
 	nf_conntrack_get(&ct->ct_general);
