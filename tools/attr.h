@@ -76,7 +76,8 @@ struct attr_set {
 	const char *unknown;
 };
 
-extern const struct attr_words attr_features, attr_modes, attr_decisions, attr_tcp_states;
+extern const struct attr_words attr_features, attr_modes, attr_decisions, attr_tcp_states,
+	attr_socket_states;
 extern const struct attr_set attr_ctrl, attr_extack;
 extern const struct attr_set attr_module, attr_config, attr_stats, attr_event,
 	attr_trace, attr_flow;

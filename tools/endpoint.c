@@ -117,3 +117,34 @@ void endpoint_put(struct nlmsghdr *nlh, int type, const struct endpoint ends[2])
 	    NF_LOOPTRACK_A_TUPLE_DPORT);
 	mnl_attr_nest_end(nlh, nest);
 }
+
+void endpoint_json(json_t *object, const struct endpoint *end, const char *address_key,
+		   const char *port_key)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(end->family, &end->addr, text, sizeof(text));
+	json_object_set_new(object, address_key, json_string(text));
+	if (end->port)
+		json_object_set_new(object, port_key, json_integer(end->port));
+}
+
+static void read_end(struct endpoint *end, json_t *tuple, const char *address_key,
+		     const char *port_key)
+{
+	const char *address = json_string_value(json_object_get(tuple, address_key)) ?: "";
+
+	*end = (struct endpoint) {
+		.port = json_integer_value(json_object_get(tuple, port_key)),
+	};
+	if (inet_pton(AF_INET, address, &end->addr) == 1)
+		end->family = AF_INET;
+	else if (inet_pton(AF_INET6, address, &end->addr) == 1)
+		end->family = AF_INET6;
+}
+
+void endpoint_read_tuple(struct endpoint ends[2], json_t *tuple)
+{
+	read_end(&ends[0], tuple, "src", "sport");
+	read_end(&ends[1], tuple, "dst", "dport");
+}

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "looptrack.h"
 
 struct nlmsghdr;
@@ -40,5 +42,12 @@ enum exit_code endpoint_parse_protocol(uint8_t *protocol, const char *command, c
 
 /* Add both ends of a flow to a request, as an attribute of the set tuple. */
 void endpoint_put(struct nlmsghdr *nlh, int type, const struct endpoint ends[2]);
+
+/* Tell an end under two keys of @object, as attr_decode() does it with a tuple. */
+void endpoint_json(json_t *object, const struct endpoint *end, const char *address_key,
+		   const char *port_key);
+
+/* And back: both ends of what attr_decode() made of a tuple. */
+void endpoint_read_tuple(struct endpoint ends[2], json_t *tuple);
 
 #endif /* ENDPOINT_H */

@@ -382,11 +382,13 @@ static const char *const socket_words[] = {
 	[NF_LOOPTRACK_SOCKET_NEW_SYN_RECV] = "new-syn-recv",
 };
 
-static const struct attr_words sockets = { "state", socket_words, ARRAY_SIZE(socket_words) };
+const struct attr_words attr_socket_states = {
+	"state", socket_words, ARRAY_SIZE(socket_words)
+};
 
 static const struct attr_desc socket_desc[] = {
 	[NF_LOOPTRACK_A_SOCKET_STATE] = {
-		.name = "state", .type = ATTR_ENUM, .words = &sockets,
+		.name = "state", .type = ATTR_ENUM, .words = &attr_socket_states,
 	},
 	[NF_LOOPTRACK_A_SOCKET_COOKIE] = { .name = "cookie", .type = ATTR_U64 },
 	[NF_LOOPTRACK_A_SOCKET_UID] = { .name = "uid", .type = ATTR_U32 },
