@@ -115,22 +115,18 @@ static enum exit_code list_again(struct listing *listing, unsigned int seconds)
 
 static enum exit_code get_one(int argc, char **argv)
 {
-	struct endpoint ends[2] = {};
+	struct question question = {};
 	enum exit_code code;
-	uint16_t zone = 0;
-	uint8_t protocol;
 	json_t *flow;
 	struct nl nl;
 
-	code = flow_parse_zone(&zone, "flow", argc, argv);
+	code = flow_parse_zone(&question.zone, "flow", argc, argv);
 	if (code)
 		return code;
 	if (argc - optind < 3)
 		return fail(EXIT_USAGE,
 			    "flow: say get PROTOCOL SOURCE DESTINATION, as in tcp 10.0.0.5:40000 192.0.2.1:80");
-	code = endpoint_parse_protocol(&protocol, "flow", argv[optind]);
-	if (!code)
-		code = endpoint_parse_flow(ends, "flow", protocol, argv + optind + 1);
+	code = flow_parse(&question, "flow", argv + optind);
 	if (!code)
 		code = no_arguments(argc, argv, optind + 3);
 	if (code)
@@ -138,7 +134,7 @@ static enum exit_code get_one(int argc, char **argv)
 
 	code = nl_open(&nl);
 	if (!code)
-		code = flow_get(&nl, protocol, ends, zone, &flow);
+		code = flow_get(&nl, &question, &flow);
 	nl_close(&nl);
 	if (code)
 		return code;

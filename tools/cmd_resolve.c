@@ -12,18 +12,6 @@
 #include "out.h"
 #include "stream.h"
 
-/**
- * struct question - what a proxy sees
- * @protocol: of IP
- * @ends: its own, and its peer's
- * @zone: of conntrack
- */
-struct question {
-	uint8_t protocol;
-	struct endpoint ends[2];
-	uint16_t zone;
-};
-
 /* What of a flow is an answer. */
 static json_t *origin(json_t *flow)
 {
@@ -52,24 +40,12 @@ static void show(json_t *answer)
 	putchar('\n');
 }
 
-/* PROTOCOL LOCAL PEER, as they are written at @where. */
-static enum exit_code parse(struct question *question, const char *where, char *const words[3])
-{
-	enum exit_code code;
-
-	*question = (struct question){ .zone = question->zone };
-	code = endpoint_parse_protocol(&question->protocol, where, words[0]);
-	if (code)
-		return code;
-	return endpoint_parse_flow(question->ends, where, question->protocol, words + 1);
-}
-
 static enum exit_code resolve(struct nl *nl, const struct question *question)
 {
 	enum exit_code code;
 	json_t *flow;
 
-	code = flow_get(nl, question->protocol, question->ends, question->zone, &flow);
+	code = flow_get(nl, question, &flow);
 	if (code)
 		return code;
 
@@ -97,7 +73,7 @@ static enum exit_code resolve_line(struct nl *nl, const char *where, char *line,
 		return EXIT_OK;
 	if (count != 3)
 		return fail(EXIT_USAGE, "%s: this is not PROTOCOL LOCAL PEER", where);
-	code = parse(question, where, words);
+	code = flow_parse(question, where, words);
 	return code ? code : resolve(nl, question);
 }
 
@@ -152,7 +128,7 @@ static enum exit_code cmd_resolve_run(int argc, char **argv)
 		return fail(EXIT_USAGE,
 			    "resolve: say PROTOCOL LOCAL PEER, as a proxy sees them, or - to read lines of these");
 	if (argc == 3)
-		code = parse(&question, "resolve", argv);
+		code = flow_parse(&question, "resolve", argv);
 	if (code)
 		return code;
 

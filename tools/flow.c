@@ -111,15 +111,36 @@ void flow_show(json_t *flow)
 	putchar('\n');
 }
 
-enum exit_code flow_get(struct nl *nl, uint8_t protocol, const struct endpoint ends[2],
-			uint16_t zone, json_t **flow)
+static void request(struct nl *nl, const struct question *question)
 {
 	struct nlmsghdr *nlh = nl_request(nl, NF_LOOPTRACK_CMD_FLOW_GET);
 
-	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_FLOW_PROTOCOL, protocol);
-	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_FLOW_ZONE, zone);
-	endpoint_put(nlh, NF_LOOPTRACK_A_FLOW_TUPLE, ends);
+	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_FLOW_PROTOCOL, question->protocol);
+	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_FLOW_ZONE, question->zone);
+	endpoint_put(nlh, NF_LOOPTRACK_A_FLOW_TUPLE, question->ends);
+}
+
+enum exit_code flow_get(struct nl *nl, const struct question *question, json_t **flow)
+{
+	request(nl, question);
 	return nl_talk(nl, &attr_flow, flow);
+}
+
+enum exit_code flow_find(struct nl *nl, const struct question *question, json_t **flow)
+{
+	request(nl, question);
+	return nl_find(nl, &attr_flow, flow);
+}
+
+enum exit_code flow_parse(struct question *question, const char *where, char *const words[3])
+{
+	enum exit_code code;
+
+	*question = (struct question){ .zone = question->zone };
+	code = endpoint_parse_protocol(&question->protocol, where, words[0]);
+	if (code)
+		return code;
+	return endpoint_parse_flow(question->ends, where, question->protocol, words + 1);
 }
 
 enum exit_code flow_parse_zone(uint16_t *zone, const char *command, int argc, char **argv)

@@ -7,6 +7,18 @@
 #include "endpoint.h"
 #include "nl.h"
 
+/**
+ * struct question - which flow is asked for
+ * @protocol: of IP
+ * @ends: source and destination, of either direction
+ * @zone: of conntrack
+ */
+struct question {
+	uint8_t protocol;
+	struct endpoint ends[2];
+	uint16_t zone;
+};
+
 /* Write a flow, a line; @flow is one that attr_flow decoded. */
 void flow_show(json_t *flow);
 
@@ -16,15 +28,18 @@ void flow_show_owner(json_t *owner);
 /**
  * flow_get() - ask for one flow
  * @nl: the connection
- * @protocol: of IP
- * @ends: source and destination, of either direction
- * @zone: of conntrack
+ * @question: which
  * @flow: where to put the answer, for the caller to json_decref()
  *
  * Return: EXIT_OK, or the exit code of a failure that was reported.
  */
-enum exit_code flow_get(struct nl *nl, uint8_t protocol, const struct endpoint ends[2],
-			uint16_t zone, json_t **flow);
+enum exit_code flow_get(struct nl *nl, const struct question *question, json_t **flow);
+
+/* Likewise; that there is none is no failure, and *@flow is NULL. */
+enum exit_code flow_find(struct nl *nl, const struct question *question, json_t **flow);
+
+/* Understand PROTOCOL SOURCE DESTINATION, three words written at @where. */
+enum exit_code flow_parse(struct question *question, const char *where, char *const words[3]);
 
 /* Understand "-w ZONE", the one option of @command; optind is then behind it. */
 enum exit_code flow_parse_zone(uint16_t *zone, const char *command, int argc, char **argv);

@@ -83,6 +83,8 @@ static enum exit_code refusal(const struct nl *nl, const struct attr_set *set, i
 
 	if (!message && error == ENOENT)
 		return no_module();
+	if (nl->searching && error == ENOENT)
+		return EXIT_OK;
 	if (!message && error == EPERM)
 		return fail(EXIT_PRIVILEGE,
 			    "not permitted: this needs CAP_NET_ADMIN in the user namespace that owns the network namespace");
@@ -215,7 +217,7 @@ enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answe
 	enum exit_code code;
 
 	code = nl_exchange(nl, set, keep, &object);
-	if (!code && answer && !object) {
+	if (!code && answer && !object && !nl->searching) {
 		errno = EBADMSG;
 		return nl_undecodable();
 	}
@@ -223,6 +225,16 @@ enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answe
 		*answer = object;
 	else
 		json_decref(object);
+	return code;
+}
+
+enum exit_code nl_find(struct nl *nl, const struct attr_set *set, json_t **answer)
+{
+	enum exit_code code;
+
+	nl->searching = true;
+	code = nl_talk(nl, set, answer);
+	nl->searching = false;
 	return code;
 }
 
@@ -278,6 +290,7 @@ enum exit_code nl_open(struct nl *nl)
 	nl->events = 0;
 	nl->seq = 0;
 	nl->find_line = NULL;
+	nl->searching = false;
 	code = netns_enter(opt.netns);
 	if (code)
 		return code;

@@ -20,6 +20,7 @@
  * @seq: number of the last request
  * @find_line: where the attribute at an offset of the request was written, for
  *	complaints to start with, or at 0, where all of it was, or ""; NULL if in no file
+ * @searching: the module may not have what is asked for
  * @request: the request being built and sent
  * @answer: the datagram received last
  */
@@ -29,6 +30,7 @@ struct nl {
 	unsigned int events;
 	unsigned int seq;
 	const char *(*find_line)(size_t offset);
+	bool searching;
 	__u64 request[2048];
 	__u64 answer[2048];
 };
@@ -53,6 +55,9 @@ struct nlmsghdr *nl_request(struct nl *nl, uint8_t cmd);
  * reported.
  */
 enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answer);
+
+/* Likewise for one of many: that there is none is no failure, and *@answer is NULL. */
+enum exit_code nl_find(struct nl *nl, const struct attr_set *set, json_t **answer);
 
 /* Take an object of a list, and the reference on it. Other codes than EXIT_OK end it. */
 typedef enum exit_code nl_take(json_t *object, void *arg);
