@@ -145,10 +145,7 @@ static json_t *json_address(int family, const void *data)
 	return json_string_nocheck(inet_ntop(family, data, buf, sizeof(buf)));
 }
 
-/* What is not printable ASCII is shown as "?": it might not even be UTF-8, and
- * must not reach a terminal.
- */
-static json_t *json_name(const char *name)
+json_t *attr_name(const char *name)
 {
 	char text[64];
 	size_t i;
@@ -194,7 +191,7 @@ static json_t *decode_value(const struct attr_desc *desc, const struct nlattr *a
 			errno = EBADMSG;
 		return value;
 	case ATTR_NAME:
-		return json_name(data);
+		return attr_name(data);
 	case ATTR_U16:
 		return json_integer(mnl_attr_get_u16(attr));
 	case ATTR_BE16:

@@ -88,6 +88,11 @@ int attr_word(const struct attr_words *words, const char *word);
 /* Name of an IP protocol, or NULL if it is shown as a number */
 const char *attr_protocol(uint8_t protocol);
 
+/* A name that anybody chose. What is not printable ASCII is shown as "?": it might not
+ * even be UTF-8, and must not reach a terminal.
+ */
+json_t *attr_name(const char *name);
+
 /* The meaning of what is shown under @key, or NULL */
 const char *attr_doc(const struct attr_set *set, const char *key);
 

@@ -148,3 +148,11 @@ void endpoint_read_tuple(struct endpoint ends[2], json_t *tuple)
 	read_end(&ends[0], tuple, "src", "sport");
 	read_end(&ends[1], tuple, "dst", "dport");
 }
+
+bool endpoint_is_same(const struct endpoint *a, const struct endpoint *b)
+{
+	size_t size = a->family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+
+	return a->family == b->family && a->port == b->port && a->family != AF_UNSPEC &&
+	       !memcmp(&a->addr, &b->addr, size);
+}

@@ -50,4 +50,7 @@ void endpoint_json(json_t *object, const struct endpoint *end, const char *addre
 /* And back: both ends of what attr_decode() made of a tuple. */
 void endpoint_read_tuple(struct endpoint ends[2], json_t *tuple);
 
+/* Are both the same address and port? */
+bool endpoint_is_same(const struct endpoint *a, const struct endpoint *b);
+
 #endif /* ENDPOINT_H */

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/nf_looptrack.h>
+
+#include "attr.h"
 #include "event.h"
 #include "out.h"
 #include "stream.h"
@@ -60,4 +63,78 @@ void event_show(json_t *event)
 		out_number(event, "zone");
 	out_number(event, "picks");
 	putchar('\n');
+}
+
+#define MEANING(_feature, _decision) \
+	[NF_LOOPTRACK_FEATURE_##_feature][NF_LOOPTRACK_DECISION_##_decision]
+
+static const char *const meanings[][NF_LOOPTRACK_DECISION_RELEASED + 1] = {
+	MEANING(CLASH, OBSERVED) =
+	"Another flow had taken its port an instant before, and its first packet was lost.",
+	MEANING(CLASH, REPICKED) =
+	"Another flow had taken its port an instant before; it picked another one.",
+	MEANING(CLASH, EXHAUSTED) =
+	"Each port it tried was taken, and its first packet was lost.",
+	MEANING(CLASH, REFUSED) =
+	"It lost its port to another flow, and the rules, asked again, would not have it.",
+	MEANING(CLASH, UNABLE) =
+	"It lost its port to another flow, and the rules could not be asked again.",
+	MEANING(STALE, OBSERVED) =
+	"A new socket was matched to the entry of an earlier one, and went where that had gone.",
+	MEANING(STALE, EVICTED) =
+	"A new socket sent its first packet: the entry of an earlier one was removed.",
+	MEANING(PORTS, OBSERVED) =
+	"It got a port for the sake of a dead flow, or one that a socket holds, and kept it.",
+	MEANING(PORTS, REPICKED) =
+	"A socket holds the port that NAT had chosen; it was given another one.",
+	MEANING(PORTS, EXHAUSTED) =
+	"A socket holds the port that NAT had chosen, and the rule has no other.",
+	MEANING(PORTS, EVICTED) =
+	"What a dead flow had left held its port and was removed; the rules chose yet another.",
+	MEANING(PORTS, KEPT) =
+	"What a dead flow had left held its port and was removed; it kept its port.",
+	MEANING(PORTS, REWRITTEN) =
+	"Another flow, not known to be dead, holds its port: NAT gave it another one.",
+	MEANING(LINGER, OBSERVED) =
+	"The last of its sockets went.",
+	MEANING(LINGER, EVICTED) =
+	"The last of its sockets went, and its entry with it.",
+	MEANING(LOOPSNAT, OBSERVED) =
+	"It stays on this host, and a rule changed its source all the same.",
+	MEANING(LOOPSNAT, RESTORED) =
+	"It stays on this host: its source, changed by a rule, was put back.",
+	MEANING(LOOPSNAT, UNABLE) =
+	"It stays on this host, and the source that a rule had changed could not be put back.",
+	MEANING(LOOPGUARD, OBSERVED) =
+	"A redirect handed it to the very proxy that opened it.",
+	MEANING(LOOPGUARD, RELEASED) =
+	"A redirect would have handed it to the very proxy that opened it; it was let go.",
+	MEANING(LOOPGUARD, UNABLE) =
+	"A redirect handed it to the very proxy that opened it, and could not be taken back.",
+};
+
+/* It is about another flow, in whose way this one was. */
+static const char *holder_meaning(int decision)
+{
+	switch (decision) {
+	case NF_LOOPTRACK_DECISION_KEPT:
+	case NF_LOOPTRACK_DECISION_EVICTED:
+		return "It was dead, and had what another flow needs: its entry was removed.";
+	default:
+		return "It had what another flow needed, and kept it.";
+	}
+}
+
+const char *event_meaning(json_t *event, json_t *tuple)
+{
+	int feature = attr_word(&attr_features, out_text(event, "feature"));
+	int decision = attr_word(&attr_decisions, out_text(event, "decision"));
+	json_t *flow = json_object_get(event, "flow");
+
+	if (flow && !json_equal(flow, tuple) &&
+	    json_equal(json_object_get(event, "holder"), tuple))
+		return holder_meaning(decision);
+	if (feature < 0 || feature >= (int)ARRAY_SIZE(meanings) || decision < 0)
+		return NULL;
+	return meanings[feature][decision];
 }

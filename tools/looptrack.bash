@@ -34,8 +34,8 @@ _looptrack()
 			words='auto always never'
 			;;
 		*)
-			words='status set reset stats save restore flow resolve monitor
-				trace help'
+			words='status set reset stats save restore flow resolve explain
+				monitor trace help'
 			[[ $current == -* ]] && words='-4 -6 --json --pretty --prometheus
 				--netns --color --version --help'
 			;;
@@ -121,6 +121,10 @@ _looptrack()
 	resolve)
 		words='tcp udp -'
 		[[ $current == --* ]] && words='--zone'
+		;;
+	explain)
+		words='tcp udp'
+		[[ $current == -* ]] && words='--zone'
 		;;
 	monitor)
 		case $previous in

@@ -61,7 +61,7 @@ struct command {
 };
 
 extern const struct command cmd_status, cmd_set, cmd_reset, cmd_stats, cmd_save,
-	cmd_restore, cmd_monitor, cmd_trace, cmd_flow, cmd_resolve;
+	cmd_restore, cmd_monitor, cmd_trace, cmd_flow, cmd_resolve, cmd_explain;
 
 /* Complain if there is an argument at @first or later. */
 enum exit_code no_arguments(int argc, char **argv, int first);

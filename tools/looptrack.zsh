@@ -12,6 +12,7 @@ local commands=(
 	'restore:change modes as a file says, all or none'
 	'flow:flows, both passes, NAT, sockets and who opened them'
 	'resolve:from what a proxy sees to whom it comes from'
+	'explain:one flow in plain sentences, and what to do'
 	'monitor:decisions as they are made, one a line'
 	'trace:the packets of one flow, hook by hook, as they pass'
 	'help:show the commands'
@@ -129,6 +130,10 @@ flow)
 resolve)
 	_arguments '(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
 		'1:protocol:(tcp udp -)' '2:local:' '3:peer:'
+	;;
+explain)
+	_arguments '(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
+		'1:protocol:(tcp udp)' '2:source:' '3:destination:'
 	;;
 monitor)
 	_arguments '(-C --count)'{-C,--count}'[end after so many]:count:' $filters \

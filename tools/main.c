@@ -32,6 +32,7 @@ static const struct command *const commands[] = {
 	&cmd_restore,
 	&cmd_flow,
 	&cmd_resolve,
+	&cmd_explain,
 	&cmd_monitor,
 	&cmd_trace,
 	&cmd_help,

@@ -85,7 +85,7 @@ enum exit_code out_json(json_t *value)
 	return code;
 }
 
-const char *out_text(json_t *object, const char *key)
+const char *out_text(const json_t *object, const char *key)
 {
 	return json_string_value(json_object_get(object, key)) ?: "-";
 }

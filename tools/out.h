@@ -21,7 +21,7 @@ enum exit_code out_item(json_t *value);
 enum exit_code out_json(json_t *value);
 
 /* The string under @key, as it is shown: "-" if there is none. */
-const char *out_text(json_t *object, const char *key);
+const char *out_text(const json_t *object, const char *key);
 
 /* Write " KEY NUMBER", if there is a number under @key. */
 void out_number(json_t *object, const char *key);

@@ -12,6 +12,7 @@
 #include <linux/genetlink.h>
 
 #include "number.h"
+#include "phrase.h"
 #include "stream.h"
 
 /* Each line is handed on as soon as it is complete: there is nothing to save. */
@@ -34,21 +35,12 @@ enum exit_code stream_count(struct stream *stream, const char *command, const ch
 
 void stream_end(json_t *tuple, const char *address_key, const char *port_key)
 {
-	const char *address = out_text(tuple, address_key);
-	json_t *port = json_object_get(tuple, port_key);
-
-	if (!port)
-		printf(" %s", address);
-	else
-		printf(strchr(address, ':') ? " [%s]:%d" : " %s:%d", address,
-		       (int)json_integer_value(port));
+	printf(" %s", phrase_end(tuple, address_key, port_key).text);
 }
 
 void stream_tuple(json_t *tuple)
 {
-	stream_end(tuple, "src", "sport");
-	printf(" ->");
-	stream_end(tuple, "dst", "dport");
+	printf(" %s", phrase_tuple(tuple).text);
 }
 
 bool stream_wants(json_t *tuple)

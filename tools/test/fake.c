@@ -300,9 +300,12 @@ static void put_owner(struct nlmsghdr *nlh, int type, uint64_t cookie, uint32_t 
 		((struct nlattr *)(mnl_nlmsg_get_payload_tail(nlh) - 8))->nla_len = 400;
 }
 
-static struct nlmsghdr *begin_event(int feature, int decision, int protocol, int zone)
+/* @seq: of the list it is in, or 0 */
+static struct nlmsghdr *begin_listed(unsigned int seq, int feature, int decision, int protocol,
+				     int zone)
 {
-	struct nlmsghdr *nlh = begin_genl(FAMILY, 0, NF_LOOPTRACK_CMD_EVENT);
+	struct nlmsghdr *nlh = begin_genl(FAMILY, seq, seq ? NF_LOOPTRACK_CMD_EVENT_GET :
+							    NF_LOOPTRACK_CMD_EVENT);
 
 	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_EVENT_TIME, 1795336262123456789ULL);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_EVENT_FEATURE, feature);
@@ -310,6 +313,28 @@ static struct nlmsghdr *begin_event(int feature, int decision, int protocol, int
 	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_EVENT_PROTOCOL, protocol);
 	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_EVENT_ZONE, zone);
 	return nlh;
+}
+
+static struct nlmsghdr *begin_event(int feature, int decision, int protocol, int zone)
+{
+	return begin_listed(0, feature, decision, protocol, zone);
+}
+
+/* What is remembered of the redirected flow. */
+static void put_history(const struct nlmsghdr *request)
+{
+	struct nlmsghdr *nlh;
+
+	if (!is("remembered"))
+		return;
+	nlh = begin_listed(request->nlmsg_seq, NF_LOOPTRACK_FEATURE_STALE,
+			   NF_LOOPTRACK_DECISION_OBSERVED, IPPROTO_TCP, 0);
+	put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "10.1.0.2", 40000, "203.0.113.1", 80);
+	end(nlh);
+	nlh = begin_listed(request->nlmsg_seq, NF_LOOPTRACK_FEATURE_STALE,
+			   NF_LOOPTRACK_DECISION_EVICTED, IPPROTO_TCP, 0);
+	put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "10.1.0.3", 1, "203.0.113.1", 80);
+	end(nlh);
 }
 
 /* Of features that know whose sockets the flows are. */
@@ -519,6 +544,8 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf,
 
 	(void)sock;
 	tail = (char *)replies;
+	if (put_stack(request))
+		return len;
 	end(begin(NLMSG_NOOP, request->nlmsg_seq + 1000));	/* none of our business */
 	if (request->nlmsg_type == GENL_ID_CTRL) {
 		if (is("absent")) {
@@ -552,6 +579,8 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf,
 		print_set(request);
 	} else if (genl->cmd == NF_LOOPTRACK_CMD_TRACE_START) {
 		print_flow("trace", request, NF_LOOPTRACK_A_TRACE_FLOW);
+	} else if (genl->cmd == NF_LOOPTRACK_CMD_EVENT_GET) {
+		put_history(request);
 	} else if (genl->cmd == NF_LOOPTRACK_CMD_FLOW_GET) {
 		if (put_flow(request))
 			return len;

@@ -27,6 +27,9 @@ void print_flow(const char *what, const struct nlmsghdr *request, int tuple);
 /* Answer flow-get: true if there is nothing to add. */
 bool put_flow(const struct nlmsghdr *request);
 
+/* Answer what is asked about sockets and routes: false if it is something else. */
+bool put_stack(const struct nlmsghdr *request);
+
 /* The next datagram of a list; false if there is none. */
 bool put_flows(void);
 

@@ -257,7 +257,7 @@ expect_sh "flow get: too many words" 1 'unexpected argument "x"' \
 	'$tool flow get tcp 1.2.3.4:5 6.7.8.9:10 x'
 expect_sh "resolve: too many words" 1 'resolve: say PROTOCOL LOCAL PEER' \
 	'$tool resolve tcp 1.2.3.4:5 6.7.8.9:10 x'
-for command in 'flow get' resolve; do
+for command in 'flow get' resolve explain; do
 	expect_sh "$command: protocol" 1 '"tpc" is no IP protocol' \
 		"\$tool $command tpc 1.2.3.4:5 6.7.8.9:10"
 	expect_sh "$command: no address" 1 'is not ADDRESS' "\$tool $command tcp 1.2.3:5 6.7.8.9:10"
@@ -311,7 +311,7 @@ expect_sh "stats: two formats, one before" 1 'say that or --explain' \
 	'$tool --prometheus stats --explain'
 expect_sh "stats: a label that is no UTF-8" 1 'name is not UTF-8' \
 	'$tool -n "$(printf "a\\377")" stats --prometheus'
-for command in status set reset save restore flow resolve monitor trace help; do
+for command in status set reset save restore flow resolve explain monitor trace help; do
 	expect_sh "$command: no metrics" 1 "$command: has nothing for --prometheus, stats has" \
 		"\$tool --prometheus $command"
 done
@@ -806,7 +806,7 @@ expect "flow get: JSON" 0 "$flow" '' -j flow get tcp 10.1.0.2:40000 203.0.113.1:
 expect "flow get: pretty JSON" 0 '    "zone": 0,' '' -jp flow get tcp 10.1.0.2:40000 203.0.113.1:80
 expect "flow get: none" 2 'the kernel refused: there is no such flow' gone \
 	flow get tcp 1.2.3.4:5 6.7.8.9:10
-for command in 'flow get' resolve; do
+for command in 'flow get' resolve explain; do
 	# shellcheck disable=SC2086
 	set -- $command tcp 1.2.3.4:5 6.7.8.9:10
 	expect "$command: without privilege" 4 'needs CAP_NET_ADMIN' unprivileged "$@"
@@ -998,6 +998,9 @@ expect_sh "resolve -: no reader" 0 '' \
 	"{ sleep 0.1; yes '$proxied' | \$fake resolve - 2>/dev/null || echo \$?; } | :"
 expect_sh "nothing to write, closed" 0 '' '$fake reset >&-'
 
+# shellcheck source-path=SCRIPTDIR source=explain.sh
+. test/explain.sh
+
 # One vocabulary: each word of the tool has its place in man page and completion.
 {
 	LOOPTRACK_FAKE=marking "$fake" -j status
@@ -1094,6 +1097,8 @@ expect_sh "zsh: one more decision" 0 '=restored=' \
 completes "decisions, each" 'looptrack monitor --decision ' "$(sorted <"$work/decisions")"
 completes "what resolve takes" 'looptrack resolve ' '- tcp udp'
 completes "options of resolve" 'looptrack resolve --' '--zone'
+completes "what explain takes" 'looptrack explain ' 'tcp udp'
+completes "options of explain" 'looptrack explain --' '--zone'
 completes "nothing for save" 'looptrack save ' ''
 
 # What is installed: all of it, in its place, and gone again.

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FACTS_H
+#define FACTS_H
+
+#include <jansson.h>
+
+#include "flow.h"
+
+/**
+ * facts_get() - collect what can be known of a flow, be it there or not
+ * @nl: the connection
+ * @question: which: TCP or UDP, with addresses and ports
+ * @facts: where to put them, for the caller to json_decref(); looptrack(8) says what
+ *	there is under which key
+ *
+ * Return: EXIT_OK, or the exit code of a failure that was reported.
+ */
+enum exit_code facts_get(struct nl *nl, const struct question *question, json_t **facts);
+
+#endif /* FACTS_H */

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2013,SC2016,SC2086,SC2154
+#
+# Part of run.sh: explain.
+
+for arguments in '' tcp 'tcp 1.2.3.4:5'; do
+	expect_sh "explain: too few words" 1 'explain: say PROTOCOL SOURCE DESTINATION' \
+		"\$tool explain $arguments"
+done
+expect_sh "explain: too many words" 1 'explain: unexpected argument "x"' \
+	'$tool explain tcp 1.2.3.4:5 6.7.8.9:10 x'
+for protocol in icmp 47 sctp; do
+	expect_sh "explain: $protocol" 1 "\"$protocol\" is neither tcp nor udp" \
+		"\$tool explain $protocol 1.2.3.4:5 6.7.8.9:10"
+done
+
+asked='10.1.0.2:40000 203.0.113.1:80'
+expect "explain" 0 'Verdict:   ok. Stack and conntrack agree.' '' explain tcp $asked
+expect "explain: what is asked" 0 'flow 6 zone 7 1:0a010002 5:9c40 2:cb007101 6:0050' '' \
+	explain --zone 7 tcp $asked
+expect "explain: it is another's" 0 'Verdict:   stale. The entry was made for an earlier' another \
+	explain tcp $asked
+expect "explain: the other way round" 0 'You have asked for the direction of its replies.' '' \
+	explain tcp 127.0.0.1:7000 10.1.0.2:40000
+expect "explain: IPv6" 0 'Stack:     [2001:db8::1]:1 -> [::1]:80 would be the socket of another' \
+	'gone routeless' explain tcp '[2001:db8::1]:1' '[::1]:80'
+expect "explain: it is not there" 0 'Verdict:   missing. ' gone explain tcp $asked
+expect "explain: nothing is there" 0 'Verdict:   free. ' 'gone flowless socketless' \
+	explain tcp $asked
+expect "explain: it is over, and remembered" 0 'Verdict:   gone. A new socket was matched' \
+	'gone flowless socketless remembered' explain tcp $asked
+expect "explain: history" 0 'History:   2026-11-22 08:31:02.123456 stale observed tcp 10.1.0.2' \
+	remembered explain tcp $asked
+expect "explain: no route" 0 'Verdict:   unreachable. ' 'gone flowless socketless routeless' \
+	explain tcp $asked
+expect "explain: another one from the port" 0 \
+	'           Replies to 10.1.0.2:40000 -> 203.0.113.1:80 go to 10.1.0.2:40000, too.' gone \
+	explain tcp 10.1.0.2:40000 203.0.113.1:81
+expect "explain: unprivileged" 4 'not permitted: this needs CAP_NET_ADMIN' unprivileged \
+	explain tcp $asked
+expect "explain: no module" 3 'modprobe nf_looptrack' absent explain tcp $asked
+expect "explain: an old module" 5 'does not know this command' lame explain tcp $asked
+expect "explain: JSON" 0 '"verdict":{"kind":"ok","text":"Stack and conntrack agree.","next"' '' \
+	-j explain tcp $asked
+expect "explain: JSON has the same history" 0 '"history":[{"time":"2026-11-22T08:31:02.123456789' \
+	remembered -j explain tcp $asked
+for word in '' gone; do
+	for key in $(LOOPTRACK_FAKE=$word "$fake" -j explain tcp $asked |
+		sed 's/"features":{[^}]*}/"features":/' | grep -o '"[a-z_]*":' | tr -d '":' |
+		sort -u); do
+		expect_sh "key $key of explain is documented" 0 '' \
+			"sed -n '/^.Sh JSON/,/^.Sh PROM/p' looptrack.8 | grep -qw $key"
+	done
+done
+for word in $(sed -n 's/^	\[VERDICT_[A-Z]*\] = "\([a-z]*\)",/\1/p' verdict.c); do
+	expect_sh "verdict $word is documented" 0 '' \
+		"sed -n '/^.Sh EXPLAIN/,/^.Sh JSON/p' looptrack.8 | grep -q '^.It Cm $word$'"
+done
+
+# judges KIND TEXT FACTS: what is said of facts, in JSON; TEXT is part of it.
+judges() {
+	expect_sh "explain: $1, $2" 0 "=1=" "echo '$3' | $O/test/judge >'$work/verdict'; cat \
+		'$work/verdict'; echo =\$(grep -F '\"kind\":\"$1\"' '$work/verdict' |
+		grep -cF -e '$2')="
+}
+off='"features":{"stale":"off","ports":"off","linger":"observe","loopguard":"observe"}'
+on='"features":{"stale":"enforce","ports":"enforce","linger":"enforce","loopguard":"enforce"}'
+tuple='{"src":"10.1.0.2","sport":40000,"dst":"203.0.113.1","dport":80}'
+tcp='"protocol":"tcp","zone":0,"tuple":'$tuple
+here='"routes":{"source":{"type":"local"},"destination":{"type":"local"}}'
+away='"routes":{"source":{"type":"local"},"destination":{"type":"unicast"}}'
+other='"routes":{"source":{"type":"unicast"},"destination":{"type":"unicast"}}'
+nobody='"stack":{"client":null,"server":null,"listeners":[],"port":[],"peers":[]}'
+# flow REST: an entry, answered, of a socket with the cookie 12.
+flow() { echo '"conntrack":{"original":'"$tuple"',"status":2,"owner":{"cookie":12}'"$1"'}'; }
+# client STATE COOKIE [REST]: the socket that has the tuple.
+client() { echo '"stack":{"client":{"state":"'"$1"'","cookie":'"$2"'}'"$3"'}'; }
+delete='conntrack -D -p tcp -s 10.1.0.2 -d 203.0.113.1 --sport 40000 --dport 80'
+
+judges ok 'Stack and conntrack agree' "{$tcp,$on,$here,$(flow),$(client established 12)}"
+judges ok 'its sockets are elsewhere' "{$tcp,$on,$other,$(flow),$nobody}"
+judges stale "$delete" "{$tcp,$off,$here,$(flow ',"is_stale":true'),$nobody}"
+judges stale 'looptrack set stale enforce' \
+	"{$tcp,$off,$here,$(flow ',"is_stale":true'),$nobody}"
+judges stale 'for an earlier socket' "{$tcp,$on,$here,$(flow),$(client established 13)}"
+judges stale 'The entry is of an earlier connection' \
+	"{$tcp,$on,$here,$(flow ',"tcp_state":"fin-wait"'),$(client syn-sent 12)}"
+judges ok '' "{${tcp/tcp/udp},$on,$here,$(flow),$(client close 13 ',"port":[{"cookie":12}]')}"
+judges stale '' "{${tcp/tcp/udp},$on,$here,$(flow),$(client close 13 ',"port":[{"cookie":11}]')}"
+judges orphaned 'neither has a socket' \
+	"{$tcp,$on,$here,$(flow ',"is_stale":true,"is_loopback":true'),$nobody}"
+judges over 'set stale enforce' "{$tcp,$off,$here,$(flow ',"tcp_state":"time-wait"'),$nobody}"
+judges over '"commands":[]' "{$tcp,$on,$here,$(flow ',"tcp_state":"close"'),$nobody}"
+judges reversed 'nf_conntrack_tcp_loose=0' "{$tcp,$on,$here,$(flow),$(client established 12 \
+	',"port":[{"sport":40000,"state":"listen"}],"listeners":[]')}"
+judges ok '' "{$tcp,$on,$here,$(flow),$(client established 12 \
+	',"port":[{"sport":40000,"state":"listen"}],"listeners":[{"sport":7000}]')}"
+loop='"nat":[{}],"history":[{"feature":"loopguard","decision":"observed","flow":'$tuple'}]'
+judges loop 'set loopguard enforce' "{$tcp,$off,$here,$(flow),$loop,$(client established 12)}"
+judges ok '' "{$tcp,$on,$here,$(flow),${loop/observed/released},$(client established 12)}"
+judges ok '' "{$tcp,$on,$here,$(flow),${loop/40000/40001},$(client established 12)}"
+sent=$(flow ',"status":0,"tcp_state":"syn-sent"')
+judges unanswered 'no socket of this host' "{$tcp,$on,$here,$sent,$(client syn-sent 12)}"
+judges unanswered 'a rule may drop it' \
+	"{$tcp,$on,$here,$sent,$(client syn-sent 12 ',"listeners":[{}]')}"
+judges unanswered 'looptrack trace tcp' "{$tcp,$on,$away,$sent,$(client syn-sent 12)}"
+holder='"nat":[{"what":"source","holder_state":"live"}]'
+rewritten="$(flow ',"is_rewritten":true'),$(client established 12)"
+judges rewritten 'The port is in use' "{$tcp,$off,$here,$rewritten,$holder}"
+judges rewritten 'set ports enforce' "{$tcp,$off,$here,$rewritten,${holder/live/dead}}"
+judges rewritten 'Nothing is to be done' "{$tcp,$on,$here,$rewritten,${holder/live/gone}}"
+
+none='"conntrack":null,"is_tracking":true'
+judges missing 'Let the client connect anew' "{$tcp,$on,$away,$none,$(client established 12)}"
+judges missing 'The client sends its SYN' "{$tcp,$on,$away,$none,$(client syn-sent 12)}"
+judges free '' "{${tcp/tcp/udp},$on,$away,$none,$(client established 12)}"
+judges elsewhere "explain -w 7 tcp" "{$tcp,$on,$away,$none,$nobody,"'"other_zones":[7]}'
+judges untracked '' "{$tcp,$on,$away,${none/true/false},$(client established 12)}"
+past='"history":[{"feature":"ports","decision":"observed","flow":'$tuple'}]'
+judges gone 'set ports enforce' "{$tcp,$off,$away,$none,$nobody,$past}"
+judges gone 'the feature acts by now' "{$tcp,$on,$away,$none,$nobody,$past}"
+judges gone 'monitor --feature ports' "{$tcp,$on,$away,$none,$nobody,${past/observed/kept}}"
+past='"history":[{"feature":"ports","decision":"kept","flow":{"src":"10.1.0.9"},"holder":'
+judges gone 'It was dead' "{$tcp,$on,$away,$none,$nobody,$past$tuple}]}"
+judges gone 'and kept it' "{$tcp,$on,$away,$none,$nobody,${past/kept/rewritten}$tuple}]}"
+judges unreachable 'ip route get 203.0.113.1' "{$tcp,$on,${away/unicast/none},$none,$nobody}"
+judges lingering 'set linger enforce' "{$tcp,$off,$away,$none,$(client time-wait 12)}"
+judges lingering 'Wait, or let' "{$tcp,$on,$away,$none,$(client time-wait 12)}"
+judges refused 'ss -tln' "{$tcp,$on,$here,$none,$nobody}"
+judges refused 'ss -uln' "{${tcp/tcp/udp},$on,$here,$none,$nobody}"
+judges free 'trace tcp' "{$tcp,$on,$here,$none,"'"stack":{"listeners":[{}]}}'
+judges free '' "{$tcp,$on,$away,$none,$nobody}"
+# Another flow from the port, to where this one goes, or where others to there are sent.
+original='"original":{"src":"10.1.0.2","sport":40000,"dst":"203.0.113.1","dport":81}'
+server='"reply":{"src":"127.0.0.1","sport":7000,"dst":"10.1.0.2","dport":40000}'
+holders='"holders":[{"protocol":"tcp","is_loopback":true,'$original,$server'}]'
+live=${holders/original/client\":\{\"state\":\"established\"\},\"original}
+similar='"similar":{'$server'}'
+judges free 'if a rule sends' "{$tcp,$off,$away,$none,$nobody,$live}"
+judges held 'looptrack flow get tcp' \
+	"{$tcp,$off,$away,$none,$nobody,$live,$similar}"
+judges leftover 'set ports enforce' "{$tcp,$off,$away,$none,$nobody,$holders,$similar}"
+judges leftover 'ports would remove it' "{$tcp,$on,$away,$none,$nobody,$holders,$similar}"
+judges held '' "{$tcp,$off,$away,$none,$nobody,${holders/true/false},$similar}"

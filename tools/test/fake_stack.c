@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sockets and routes of the kernel that fake.c makes up. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/nf_looptrack.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+
+#include "fake.h"
+
+static void put_socket(const struct nlmsghdr *request, int state, const char *src, int sport,
+		       const char *dst, int dport, int cookie)
+{
+	struct nlmsghdr *nlh = begin(request->nlmsg_type, request->nlmsg_seq);
+	struct inet_diag_msg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+
+	msg->idiag_family = AF_INET;
+	msg->idiag_state = state;
+	msg->idiag_inode = cookie;
+	msg->idiag_uid = 1000 + cookie;
+	msg->id.idiag_cookie[0] = cookie;
+	inet_pton(AF_INET, src, msg->id.idiag_src);
+	inet_pton(AF_INET, dst, msg->id.idiag_dst);
+	msg->id.idiag_sport = htons(sport);
+	msg->id.idiag_dport = htons(dport);
+	end(nlh);
+}
+
+/* Those of the redirected flow, and the listener. */
+static void put_sockets(const struct nlmsghdr *request)
+{
+	const struct inet_diag_req_v2 *req = mnl_nlmsg_get_payload(request);
+	int *error;
+	struct nlmsghdr *nlh;
+
+	if (req->sdiag_family == AF_INET && !is("socketless")) {
+		put_socket(request, NF_LOOPTRACK_SOCKET_LISTEN, "0.0.0.0", 7000, "0.0.0.0", 0, 11);
+		put_socket(request, NF_LOOPTRACK_SOCKET_ESTABLISHED, "10.1.0.2", 40000,
+			   "203.0.113.1", 80, is("another") ? 14 : 12);
+		put_socket(request, NF_LOOPTRACK_SOCKET_ESTABLISHED, "127.0.0.1", 7000,
+			   "10.1.0.2", 40000, 13);
+	}
+	nlh = begin(NLMSG_DONE, request->nlmsg_seq);
+	error = mnl_nlmsg_put_extra_header(nlh, sizeof(*error));
+	*error = 0;
+	end(nlh);
+}
+
+static void put_route(const struct nlmsghdr *request)
+{
+	const struct rtmsg *asked = mnl_nlmsg_get_payload(request);
+	const struct nlattr *attr = mnl_nlmsg_get_payload_offset(request, sizeof(*asked));
+	const uint8_t *first = mnl_attr_get_payload(attr);
+	struct nlmsghdr *nlh = begin(RTM_NEWROUTE, request->nlmsg_seq);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	rtm->rtm_family = asked->rtm_family;
+	rtm->rtm_type = *first == 10 || *first == 127 ? RTN_LOCAL : RTN_UNICAST;
+	end(nlh);
+}
+
+bool put_stack(const struct nlmsghdr *request)
+{
+	if (request->nlmsg_type == SOCK_DIAG_BY_FAMILY)
+		put_sockets(request);
+	else if (request->nlmsg_type == RTM_GETROUTE && is("routeless"))
+		put_ack(request, ENETUNREACH, NULL, 0, 0);
+	else if (request->nlmsg_type == RTM_GETROUTE)
+		put_route(request);
+	else
+		return false;
+	return true;
+}
