@@ -46,8 +46,11 @@ static enum exit_code message(struct stream *stream, const struct nlmsghdr *nlh)
 
 static enum exit_code parse(struct stream *stream, int argc, char **argv)
 {
-	static const struct option count = { "count", required_argument, NULL, 'C' };
-	const struct option *long_options = filter_options(FILTER_EVENTS, &count);
+	static const struct option own[] = {
+		{ "count", required_argument, NULL, 'C' },
+		{ }
+	};
+	const struct option *long_options = filter_options(FILTER_EVENTS, own);
 	enum exit_code code = EXIT_OK;
 	char options[32];
 	int c;

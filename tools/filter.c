@@ -115,7 +115,7 @@ struct filter {
 
 const struct option *filter_options(enum filter_of of, const struct option *own)
 {
-	static struct option options[ARRAY_SIZE(fields) + 2];
+	static struct option options[ARRAY_SIZE(fields) + 3];
 	struct option *next = options;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
@@ -126,7 +126,7 @@ const struct option *filter_options(enum filter_of of, const struct option *own)
 								    required_argument,
 				.val = fields[i].option,
 			};
-	if (own)
+	for (; own && own->name; own++)
 		*next++ = *own;
 	*next = (struct option) { };
 	return options;
@@ -226,23 +226,6 @@ static bool parse(struct filter *f, const char *word)
 	return false;
 }
 
-static enum exit_code parse_words(struct filter *f, const char *command, const char *list)
-{
-	char *copy = strdup(list), *rest = copy, *word;
-	enum exit_code code = EXIT_OK;
-	unsigned int number;
-
-	if (!copy)
-		return fail(EXIT_SYSTEM, "out of memory");
-	while (!code && (word = strsep(&rest, ","))) {
-		code = word_parse(command, kind_words[f->field->kind], word, &number);
-		if (!code)
-			f->value |= 1ULL << number;
-	}
-	free(copy);
-	return code;
-}
-
 enum exit_code filter_note(struct filter **filter, const char *command, int c, const char *word)
 {
 	const struct field *field = fields;
@@ -261,7 +244,7 @@ enum exit_code filter_note(struct filter **filter, const char *command, int c, c
 	f->next = *filter;
 	*filter = f;
 	if (field->kind == FEATURES || field->kind == DECISIONS)
-		return parse_words(f, command, word);
+		return word_parse_list(command, kind_words[field->kind], word, &f->value);
 	if (parse(f, word))
 		return EXIT_OK;
 	return fail(EXIT_USAGE, "%s: --%s \"%s\" is not %s", command, field->name, word,

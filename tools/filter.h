@@ -24,7 +24,8 @@ enum filter_of {
 
 /*
  * The options that say so; as conntrack(8) has them, and some of our own. With the
- * long ones is @own, if not NULL: the one that a command has besides.
+ * long ones are @own, if not NULL: the few that a command has besides, as getopt_long()
+ * takes them.
  */
 const char *filter_short_options(enum filter_of of);
 const struct option *filter_options(enum filter_of of, const struct option *own);

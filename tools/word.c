@@ -2,6 +2,7 @@
 /* Words of an enumeration, as the user writes them. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "out.h"
 #include "word.h"
@@ -33,4 +34,22 @@ enum exit_code word_parse(const char *where, const struct attr_words *words, con
 		return unknown_word(where, words, word);
 	*value = found;
 	return EXIT_OK;
+}
+
+enum exit_code word_parse_list(const char *where, const struct attr_words *words,
+			       const char *list, uint64_t *bits)
+{
+	char *copy = strdup(list), *rest = copy, *word;
+	enum exit_code code = EXIT_OK;
+	unsigned int number = 0;
+
+	if (!copy)
+		return fail(EXIT_SYSTEM, "out of memory");
+	while (!code && (word = strsep(&rest, ","))) {
+		code = word_parse(where, words, word, &number);
+		if (!code)
+			*bits |= 1ULL << number;
+	}
+	free(copy);
+	return code;
 }

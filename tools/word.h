@@ -17,4 +17,8 @@
 enum exit_code word_parse(const char *where, const struct attr_words *words, const char *word,
 			  unsigned int *value);
 
+/* Likewise several, with commas between: @bits gets a bit for each, by its number. */
+enum exit_code word_parse_list(const char *where, const struct attr_words *words,
+			       const char *list, uint64_t *bits);
+
 #endif /* WORD_H */
