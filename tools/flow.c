@@ -111,6 +111,15 @@ void flow_show(json_t *flow)
 	putchar('\n');
 }
 
+uint8_t flow_protocol(json_t *flow)
+{
+	const char *protocol = out_text(flow, "protocol");
+
+	if (!strcmp(protocol, "tcp"))
+		return IPPROTO_TCP;
+	return strcmp(protocol, "udp") ? 0 : IPPROTO_UDP;
+}
+
 static void request(struct nl *nl, const struct question *question)
 {
 	struct nlmsghdr *nlh = nl_request(nl, NF_LOOPTRACK_CMD_FLOW_GET);

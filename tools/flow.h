@@ -25,6 +25,9 @@ void flow_show(json_t *flow);
 /* Write who opened a flow, as " curl[4711] uid 1000": @owner is a flow's. */
 void flow_show_owner(json_t *owner);
 
+/* The protocol of a flow, if it is IPPROTO_TCP or IPPROTO_UDP, else 0. */
+uint8_t flow_protocol(json_t *flow);
+
 /**
  * flow_get() - ask for one flow
  * @nl: the connection

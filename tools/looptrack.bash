@@ -34,7 +34,7 @@ _looptrack()
 			words='auto always never'
 			;;
 		*)
-			words='status set reset stats save restore flow resolve explain
+			words='status set reset stats save restore flow resolve explain audit
 				monitor trace help'
 			[[ $current == -* ]] && words='-4 -6 --json --pretty --prometheus
 				--netns --color --version --help'
@@ -86,9 +86,9 @@ _looptrack()
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
-	flow)
-		case $((COMP_CWORD - i)):$previous in
-		1:*)
+	flow | audit)
+		case $command$((COMP_CWORD - i)):$previous in
+		flow1:*)
 			words='list watch get'
 			;;
 		*:-p | *:--proto)
@@ -101,14 +101,19 @@ _looptrack()
 		*:--cgroup)
 			words=$(compgen -d -- "$current")
 			;;
+		audit*:--kind)
+			prefix=${current%"${current##*,}"}
+			words='stale orphaned reversed missing shadowed snat-range'
+			;;
 		*)
-			case ${COMP_WORDS[i + 1]} in
-			get)
+			[[ $command == audit ]] && words='--fix --kind'
+			case $command-${COMP_WORDS[i + 1]} in
+			flow-get)
 				words=$protocols
 				[[ $current == -* ]] && words='--zone'
 				;;
-			list | watch)
-				words='--src --orig-src --dst --orig-dst --reply-src
+			flow-list | flow-watch | audit-*)
+				words+=' --src --orig-src --dst --orig-dst --reply-src
 					--reply-dst --proto --sport --orig-port-src --dport
 					--orig-port-dst --reply-port-src --reply-port-dst
 					--zone --mark --state --uid --pid --cgroup --loop

@@ -24,6 +24,7 @@ enum exit_code {
 	EXIT_MISMATCH,	/* module and tool do not fit together */
 	EXIT_NETNS,	/* no such namespace, or it cannot be entered */
 	EXIT_SYSTEM,	/* out of memory, write error */
+	EXIT_FOUND,	/* audit: there is something to be done */
 };
 
 /**
@@ -61,7 +62,8 @@ struct command {
 };
 
 extern const struct command cmd_status, cmd_set, cmd_reset, cmd_stats, cmd_save,
-	cmd_restore, cmd_monitor, cmd_trace, cmd_flow, cmd_resolve, cmd_explain;
+	cmd_restore, cmd_monitor, cmd_trace, cmd_flow, cmd_resolve, cmd_explain,
+	cmd_audit;
 
 /* Complain if there is an argument at @first or later. */
 enum exit_code no_arguments(int argc, char **argv, int first);

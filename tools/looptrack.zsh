@@ -13,6 +13,7 @@ local commands=(
 	'flow:flows, both passes, NAT, sockets and who opened them'
 	'resolve:from what a proxy sees to whom it comes from'
 	'explain:one flow in plain sentences, and what to do'
+	'audit:where conntrack and the socket tables disagree'
 	'monitor:decisions as they are made, one a line'
 	'trace:the packets of one flow, hook by hook, as they pass'
 	'help:show the commands'
@@ -29,6 +30,22 @@ local filters=(
 	'(--dport --orig-port-dst)'{--dport,--orig-port-dst}'[destination port]:port:'
 	'(-w --zone)'{-w,--zone}'[of conntrack]:zone:'
 	'--uid[who opened it]:user:'
+)
+local states=(syn-sent syn-recv established fin-wait close-wait last-ack time-wait close
+	syn-sent2)
+# And flows only.
+local flow_filters=(
+	'(-r --reply-src)'{-r,--reply-src}'[where replies come from]:network:'
+	'(-q --reply-dst)'{-q,--reply-dst}'[where replies go to]:network:'
+	'--reply-port-src[source port of replies]:port:'
+	'--reply-port-dst[destination port of replies]:port:'
+	'(-m --mark)'{-m,--mark}'[VALUE or VALUE/MASK]:mark:'
+	"--state[of TCP]:state:($states)"
+	'--pid[which process opened it]:process:'
+	'--cgroup[in which cgroup]:cgroup:_files -/'
+	'--loop[both ends are on this host]'
+	'--implicit-snat[only the source port was changed]'
+	'--stale[the socket of an end is gone]'
 )
 local curcontext=$curcontext state line word wanted=feature feature
 typeset -A opt_args
@@ -100,9 +117,6 @@ restore)
 	_arguments '1:file:_files'
 	;;
 flow)
-	local states=(syn-sent syn-recv established fin-wait close-wait last-ack time-wait close
-		syn-sent2)
-
 	if ((CURRENT == 2)); then
 		_values verb list watch get
 		return
@@ -114,18 +128,7 @@ flow)
 			"1:protocol:($protocols)" '2:source:' '3:destination:'
 		return
 	fi
-	_arguments $filters \
-		'(-r --reply-src)'{-r,--reply-src}'[where replies come from]:network:' \
-		'(-q --reply-dst)'{-q,--reply-dst}'[where replies go to]:network:' \
-		'--reply-port-src[source port of replies]:port:' \
-		'--reply-port-dst[destination port of replies]:port:' \
-		'(-m --mark)'{-m,--mark}'[VALUE or VALUE/MASK]:mark:' \
-		"--state[of TCP]:state:($states)" \
-		'--pid[which process opened it]:process:' \
-		'--cgroup[in which cgroup]:cgroup:_files -/' \
-		'--loop[both ends are on this host]' \
-		'--implicit-snat[only the source port was changed]' \
-		'--stale[the socket of an end is gone]'
+	_arguments $filters $flow_filters
 	;;
 resolve)
 	_arguments '(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
@@ -134,6 +137,12 @@ resolve)
 explain)
 	_arguments '(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
 		'1:protocol:(tcp udp)' '2:source:' '3:destination:'
+	;;
+audit)
+	local kinds=(stale orphaned reversed missing shadowed snat-range)
+
+	_arguments '--fix[set right what can be]' $filters $flow_filters \
+		"--kind[only these]:kind:_values -s , kind $kinds"
 	;;
 monitor)
 	_arguments '(-C --count)'{-C,--count}'[end after so many]:count:' $filters \

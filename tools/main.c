@@ -33,6 +33,7 @@ static const struct command *const commands[] = {
 	&cmd_flow,
 	&cmd_resolve,
 	&cmd_explain,
+	&cmd_audit,
 	&cmd_monitor,
 	&cmd_trace,
 	&cmd_help,
@@ -47,7 +48,7 @@ static void usage(FILE *out)
 		fprintf(out, "  %-8s%-24s %s\n", cmd->name, cmd->args, cmd->help);
 	}
 	fputs("\nOptions:\n"
-	      "  -4, -6              only flows of this family (flow, monitor, trace)\n"
+	      "  -4, -6              only flows of this family (flow, audit, monitor, trace)\n"
 	      "  -j, --json          write JSON\n"
 	      "  -p, --pretty        indent the JSON\n"
 	      "  --prometheus        write metrics for Prometheus (stats)\n"

@@ -3,7 +3,9 @@
 #define FAKE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+struct nlattr;
 struct nlmsghdr;
 
 #define FAMILY	33
@@ -29,6 +31,13 @@ bool put_flow(const struct nlmsghdr *request);
 
 /* Answer what is asked about sockets and routes: false if it is something else. */
 bool put_stack(const struct nlmsghdr *request);
+
+/* A number in network byte order, of an attribute in a nest, or 0. */
+uint16_t port_of(const struct nlattr *nest, int type);
+
+/* Answer sock_diag(7) for audits, and conntrack's own netlink: true if there is nothing to add. */
+bool put_diag(const struct nlmsghdr *request);
+bool put_ctnl(const struct nlmsghdr *request);
 
 /* The next datagram of a list; false if there is none. */
 bool put_flows(void);

@@ -143,6 +143,125 @@ static void put_future(unsigned int seq)
 	end(nlh);
 }
 
+/*
+ * What an audit looks at, by source port: as it is in the list and, with @again, when it is
+ * asked for. Somebody has sent on those that are "moving".
+ */
+
+static struct nlmsghdr *begin_audited(unsigned int seq, int protocol, int status, bool again)
+{
+	struct nlmsghdr *nlh = begin_flow(seq, protocol, is("zoned") ? 5 : 0);
+
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_STATUS, status);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TIMEOUT, again && !is("moving") ? 98 : 99);
+	if (protocol == IPPROTO_TCP)
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TCP_STATE,
+				 NF_LOOPTRACK_TCP_ESTABLISHED);
+	return nlh;
+}
+
+/* Both sockets are gone; or only one is "half", and the other "busy". */
+static void put_orphaned(unsigned int seq, bool again)
+{
+	struct nlmsghdr *nlh = begin_audited(seq, IPPROTO_TCP, is("helped") ? 0x21ae : 0x1ae,
+					     again);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "127.0.0.1", 40001, "203.0.113.1", 80);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "127.0.0.1", 7000, "127.0.0.1", 40001);
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_LOOPBACK, 0, NULL);
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_STALE, 0, NULL);
+	if (is("half"))
+		put_socket(nlh, NF_LOOPTRACK_A_FLOW_SERVER, NF_LOOPTRACK_SOCKET_ESTABLISHED, 14,
+			   33);
+	put_owner(nlh, 12, 1000, 4711, "curl");
+	end(nlh);
+}
+
+/* The port is another socket's now; when asked again it may be a third one's. */
+static void put_taken(unsigned int seq, bool again)
+{
+	bool tcp = is("connected");
+	struct nlmsghdr *nlh = begin_audited(seq, tcp ? IPPROTO_TCP : IPPROTO_UDP,
+					     is("plain") ? 0x18e : 0x1ae, again);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "::1", 40002, "2001:db8::1", 53);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "::1", 5353, "::1", 40002);
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_LOOPBACK, 0, NULL);
+	if (!tcp)
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_STALE, 0, NULL);
+	put_socket(nlh, NF_LOOPTRACK_A_FLOW_CLIENT, NF_LOOPTRACK_SOCKET_ESTABLISHED,
+		   again && is("moving") ? 18 : 17, 1000);
+	put_owner(nlh, 13, 0, 0, NULL);
+	end(nlh);
+}
+
+/* The server, at port 7000, was the first to send. */
+static void put_reversed(unsigned int seq, bool again)
+{
+	struct nlmsghdr *nlh = begin_audited(seq, IPPROTO_TCP, is("natted") ? 0x1ae : 0xe, again);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "127.0.0.1", 7000, "127.0.0.1", 40003);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "127.0.0.1", 40003, "127.0.0.1", 7000);
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_LOOPBACK, 0, NULL);
+	put_socket(nlh, NF_LOOPTRACK_A_FLOW_CLIENT, NF_LOOPTRACK_SOCKET_ESTABLISHED, 21, 33);
+	put_socket(nlh, NF_LOOPTRACK_A_FLOW_SERVER, NF_LOOPTRACK_SOCKET_ESTABLISHED, 22, 1000);
+	end(nlh);
+}
+
+/* Somebody else's, with a port of this host. */
+static void put_masqueraded(unsigned int seq, int protocol, int port, bool again)
+{
+	struct nlmsghdr *nlh = begin_audited(seq, protocol, 0x19e, again);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "10.1.0.3", port, "10.9.0.1", 53);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "10.9.0.1", 53, "127.0.0.1", port);
+	end(nlh);
+}
+
+static bool put_audited(unsigned int seq, int port, bool again)
+{
+	switch (port) {
+	case 40001:
+		put_orphaned(seq, again);
+		break;
+	case 40002:
+		put_taken(seq, again);
+		break;
+	case 7000:
+		put_reversed(seq, again);
+		break;
+	case 5555:
+		put_masqueraded(seq, IPPROTO_UDP, port, again);
+		break;
+	case 41000:
+	case 42000:
+		put_masqueraded(seq, IPPROTO_TCP, port, again);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+static void put_all_audited(unsigned int seq)
+{
+	static const int ports[] = { 40001, 40002, 7000, 5555, 41000, 42000 };
+
+	for (unsigned int i = 0; i < sizeof(ports) / sizeof(*ports); i++)
+		if (ports[i] == 40002 || !is("sixflows"))
+			put_audited(seq, ports[i], false);
+}
+
+static uint16_t asked_port(const struct nlmsghdr *request)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, request, GENL_HDRLEN)
+		if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_FLOW_TUPLE)
+			return port_of(attr, NF_LOOPTRACK_A_TUPLE_SPORT);
+	return 0;
+}
+
 static void put_done(unsigned int seq)
 {
 	struct nlmsghdr *nlh = begin(NLMSG_DONE, seq);
@@ -168,10 +287,14 @@ bool put_flows(void)
 	if (is("many") && part < MANY) {
 		for (int i = 0; i < 10; i++)
 			put_redirected(seq, 1024 + 10 * part + i);
+	} else if (!part && is("audited") && !is("flowless")) {
+		put_all_audited(seq);
+	} else if (part == 1 && is("audited") && !is("flowless") && !is("sixflows")) {
+		put_redirected(seq, 40000);
 	} else if (!part && !is("flowless") && !is("many")) {
 		put_redirected(seq, 40000);
 		put_rewritten(seq);
-	} else if (part == 1 && !is("flowless")) {
+	} else if (part == 1 && !is("flowless") && !is("audited")) {
 		put_plain(seq);
 		put_ping(seq);
 		put_future(seq);
@@ -191,6 +314,15 @@ bool put_flow(const struct nlmsghdr *request)
 		part = 0;
 		if (is("watched") && ++lists == 3)
 			raise(SIGINT);
+		return true;
+	}
+	if (is("audited")) {
+		int port = asked_port(request);
+		bool ruined = is("ruined") && port == 40001;
+
+		if (!is("passing") && !ruined && put_audited(request->nlmsg_seq, port, true))
+			return false;
+		put_ack(request, ruined ? EINVAL : ENOENT, "there is no such flow", 0, 0);
 		return true;
 	}
 	print_flow("flow", request, NF_LOOPTRACK_A_FLOW_TUPLE);

@@ -758,6 +758,111 @@ print(len(json.load(sys.stdin)))')=\""
 valid "flow list: JSON that others understand" 5 '-j flow list'
 valid "flow list: pretty JSON that others understand" 5 '-jp flow list'
 LOOPTRACK_FAKE=many valid "flow list: a long one" 3000 '-j flow list'
+
+# Audits: one finding of each kind, by a word for what is odd about it.
+expect "audit: nothing" 0 '0 findings; 0 flows and 6 sockets compared
+' 'audited flowless' audit
+expect "audit: JSON of nothing" 0 '[]' 'audited flowless' -j audit
+expect "audit: a sum" 8 ': 1 stale, 1 orphaned, 1 reversed, 1 missing, 1 shadowed, 1 snat-range;' \
+	audited audit
+expect "audit: how much was compared" 8 '; 7 flows and 6 sockets compared
+' audited audit
+line='orphaned tcp established 127.0.0.1:40001 -> 203.0.113.1:80 answers 127.0.0.1:7000 -> '
+line+='127.0.0.1:40001 loopback stale timeout 98 owner curl[4711] uid 1000 gid 100 cgroup 4321
+    cause: both ends are on this host, and neither has a socket any more
+    remedy: remove the entry; with linger enforced it goes soon after the last socket
+'
+# found NAME CODE TEXT WORDS ARGUMENTS...: an audit of a kernel as WORDS say writes all TEXT.
+found() {
+	name=$1 code=$2 text=$3 words=$4
+	shift 4
+	expect_sh "audit: $name" "$code" "$text" "LOOPTRACK_FAKE='audited $words' \$fake $* 2>&1 |
+		tr -s '\\n ' ' '; LOOPTRACK_FAKE='audited $words' \$fake $* >/dev/null 2>&1"
+}
+found orphaned 8 "$(tr -s '\n ' ' ' <<<"$line")" '' audit
+found "orphaned, removed" 0 \
+	'removed 1 finding: 1 orphaned; 7 flows and 6 sockets compared; 1 fixed' '' \
+	audit --fix --loop --dport 80
+found "orphaned, by number" 0 'delete 40001>80 zone 0 id 77 ' '' audit --fix --loop --dport 80
+found "orphaned, in a zone" 0 'delete 40001>80 zone 5 id 77 ' zoned audit --fix --dport 80 --zone 5
+found "orphaned, outrun" 8 'compared; 0 fixed' outrun audit --fix --dport 80
+found "orphaned, but it has a helper" 0 '0 findings' helped audit --dport 80 --loop
+found "orphaned, but somebody has sent" 0 '0 findings' moving audit --dport 80 --loop
+found "one end is gone" 8 'stale tcp established 127.0.0.1:40001' half audit --dport 80
+found "one end is gone, the other is left alone" 8 \
+	'whose client here has no socket any more remedy: close the other end, socket 14' \
+	half audit --dport 80 --fix
+found "a port has changed hands" 8 \
+	'opened by socket 13, which is gone; socket 17 has its place now' '' \
+	-6 audit -p udp --dport 53
+found "a port has changed hands, fixed" 0 'delete 40002>53 zone 0 id 77' '' -6 audit --fix --stale
+found "a port has changed hands, twice" 0 '0 findings' moving -6 audit --fix --stale
+found "a connection by another's entry" 8 'close the connection and open it again; with stale' \
+	connected -6 audit --fix
+found "reversed" 8 'which socket 51 listens remedy: turn the entry round' '' audit --sport 7000
+found "reversed, turned" 0 'turned round 1 finding: 1 reversed' '' audit --fix --sport 7000
+found "reversed, how it is turned" 0 \
+	'delete 7000>40003 zone 0 id 77 new 40003>7000 zone 0 7000>40003 mark 6 ' '' \
+	audit --fix --sport 7000
+found "reversed, outrun" 8 'compared; 0 fixed' outrun audit --fix --sport 7000
+found "reversed, but seen to begin" 0 '0 findings' begun audit --sport 7000
+found "reversed, but with NAT" 0 '0 findings' natted audit --sport 7000
+found "reversed, but who listens takes no IPv4" 0 '0 findings' sixonly audit --sport 7000
+found missing 8 'missing tcp 127.0.0.1:40004 -> 203.0.113.1:80 cause: conntrack has no entry' '' \
+	audit --sport 40004
+found "missing, not fixed" 8 '1 missing; 7 flows and 6 sockets compared; 0 fixed' '' \
+	audit --fix --sport 40004
+found "missing, but closed meanwhile" 0 '0 findings' closing audit --sport 40004
+found "missing, but no flow of the family has an entry" 0 '0 findings; 1 flow and 6' sixflows \
+	audit --sport 40004
+found shadowed 8 'NAT has given this flow port 5555, on which socket 41 waits' '' audit -q 127.0.0.1
+found "ports for other hosts" 0 'snat-range tcp 127.0.0.1 cause: NAT has given 2 flows of' '' \
+	audit -p tcp -s 10.1.0.3
+found "kinds" 8 '2 findings: 1 stale, 1 orphaned; 7 flows' '' audit --kind stale,orphaned
+found "one kind, fixed" 0 '1 stale; 7 flows and 6 sockets compared; 1 fixed' '' \
+	audit --kind stale --fix
+found "one kind, for information" 0 '1 finding: 1 snat-range;' '' audit --kind snat-range
+expect "audit: an unknown kind" 1 'audit: kind "stall" is none of: stale orphaned reversed' '' \
+	audit --kind orphaned,stall
+expect "audit: no kind" 1 'audit: kind "" is none of: stale' '' audit --kind ''
+found "a daemon that was started again" 0 '0 findings' plain -6 audit
+expect_sh "audit: a reader that has seen enough" 0 '{"kind":"missing"' \
+	'{ LOOPTRACK_FAKE=audited $fake -jp audit; echo $? >&2; } | head -c 40 | tr -d " \n"'
+expect_sh "audit: JSON that is cut short" 0 '=}=' "echo \"=\$(
+	LOOPTRACK_FAKE='audited ruined' \$fake -j audit 2>/dev/null | tail -c 2)=\""
+found "all of it is over" 0 '1 finding: 1 snat-range; 7 flows' 'passing closing' audit
+found "the last look fails" 2 'the kernel refused: there is no such flow' ruined audit
+expect "audit: sock_diag is missing" 7 'modprobe -a inet_diag tcp_diag' 'audited undiagnosed' audit
+expect "audit: sockets change" 7 'the sockets of tcp change faster than they are listed' \
+	'audited restless' audit
+expect "audit: ctnetlink is missing" 7 'modprobe nf_conntrack_netlink' 'audited mutect' audit --fix
+expect "audit: ctnetlink without privilege" 4 'to ask conntrack needs CAP_NET_ADMIN' \
+	'audited forbidden' audit --fix
+expect "audit: without privilege" 4 'needs CAP_NET_ADMIN' 'audited unprivileged' audit
+expect "audit: absent" 3 'modprobe nf_looptrack' absent audit
+expect "audit: an unknown option" 1 'option "--fixed" is not understood here' '' audit --fixed
+expect "audit: an argument" 1 'audit: unexpected argument "tcp"' '' audit tcp
+expect "audit: a filter twice" 1 'audit: --zone is given twice' '' audit -w 1 -w 2
+finding='{"kind":"orphaned","protocol":"tcp","zone":0,"original":{"src":"127.0.0.1",'
+finding+='"dst":"203.0.113.1","sport":40001,"dport":80},"reply":{"src":"127.0.0.1",'
+finding+='"dst":"127.0.0.1","sport":7000,"dport":40001},"facts":{"status":430,"timeout":98,'
+finding+='"tcp_state":"established","is_loopback":true,"is_stale":true,"owner":{"cookie":12,'
+finding+='"uid":1000,"pid":4711,"gid":100,"comm":"curl","cgroup":4321,'
+finding+='"since":"2026-11-22T08:31:02.123456789+00:00"},"is_rewritten":false},'
+finding+='"cause":"both ends are on this host, and neither has a socket any more",'
+finding+='"remedy":"remove the entry; with linger enforced it goes soon after the last socket",'
+finding+='"fixable":true,"fixed":false}'
+expect "audit: JSON" 8 "[$finding]" audited -j audit --dport 80 --loop
+listener='"listener":{"src":"::","sport":7000,"state":"listen","cookie":51,"uid":33,"inode":1051}'
+expect "audit: JSON of a listener" 8 "$listener" audited -j audit
+socket='"facts":{"socket":{"src":"127.0.0.1","sport":40004,"dst":"203.0.113.1","dport":80,'
+socket+='"state":"established","cookie":31,"uid":33,"inode":1031}},"cause":'
+expect "audit: JSON of a socket" 8 "$socket" audited -j audit
+expect "audit: JSON of ports" 8 \
+	'"facts":{"address":"127.0.0.1","flows":2,"lowest":41000,"highest":42000,"range":[' \
+	audited -j audit
+expect "audit: a kind is coloured" 8 "$(printf '\033[31mstale\033[0m udp')" audited -c always audit
+LOOPTRACK_FAKE=audited valid "audit: JSON that others understand" 6 '-jp audit'
 # What is cut short doesn't look complete, and nothing that wasn't begun is there.
 for words in broken reasoned halfdone crooked; do
 	expect_sh "flow list: JSON of a list that fails, $words" 0 '==' \
@@ -1014,6 +1119,14 @@ for word in $("$fake" -j flow list | grep -o '"[a-z_]*":' | tr -d '":' | sort -u
 	expect_sh "key $word of a flow is documented" 0 '' \
 		"sed -n '/^.Sh JSON/,/^.Sh PROM/p' looptrack.8 | grep -qw $word"
 done
+for word in $(LOOPTRACK_FAKE=audited "$fake" -j audit | grep -o '"[a-z_]*":' | tr -d '":' |
+	sort -u); do
+	expect_sh "key $word of a finding is documented" 0 '' \
+		"sed -n '/^.Sh JSON/,/^.Sh PROM/p' looptrack.8 | grep -qw $word"
+done
+for word in $(sed -n 's/^	\[FINDING_.*\] = "\(.*\)",/\1/p' finding.c); do
+	expect_sh "kind $word of a finding is documented" 0 ".It Li $word" 'cat looptrack.8'
+done
 # filters FLOW|EVENT: their names.
 filters() { sed -n 's/^	{ .*, "\([a-z-]*\)", [A-Z]*, [A-Z |]*'"$1"'.*/\1/p' filter.c; }
 for word in $(filters FLOW); do
@@ -1099,6 +1212,11 @@ completes "what resolve takes" 'looptrack resolve ' '- tcp udp'
 completes "options of resolve" 'looptrack resolve --' '--zone'
 completes "what explain takes" 'looptrack explain ' 'tcp udp'
 completes "options of explain" 'looptrack explain --' '--zone'
+completes "options of audit" 'looptrack audit --' \
+	"$({ filters FLOW; echo fix; echo kind; } | sed s/^/--/ | sorted)"
+completes "kinds of findings" 'looptrack audit --fix --kind ' \
+	"$(sed -n 's/^	\[FINDING_.*\] = "\(.*\)",/\1/p' finding.c | sorted)"
+completes "states of audit" 'looptrack audit --fix --state s' 'syn-recv syn-sent syn-sent2'
 completes "nothing for save" 'looptrack save ' ''
 
 # What is installed: all of it, in its place, and gone again.
