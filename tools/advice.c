@@ -111,6 +111,21 @@ static void add_delete(struct advice *advice, json_t *tuple)
 		  json_integer_value(json_object_get(tuple, "dport")), where);
 }
 
+/* The entry of the flow, set right. */
+static void add_audit(struct advice *advice)
+{
+	json_t *tuple = advice->tuple;
+
+	add_own(advice,
+		"audit --fix --kind reversed --zone %" JSON_INTEGER_FORMAT
+		" --proto tcp --src %s --dst %s --sport %" JSON_INTEGER_FORMAT
+		" --dport %" JSON_INTEGER_FORMAT,
+		json_integer_value(json_object_get(advice->facts, "zone")),
+		out_text(tuple, "src"), out_text(tuple, "dst"),
+		json_integer_value(json_object_get(tuple, "sport")),
+		json_integer_value(json_object_get(tuple, "dport")));
+}
+
 /* A command that takes PROTOCOL SOURCE DESTINATION; a shell has a use for brackets. */
 static void add_flow(struct advice *advice, const char *command, json_t *tuple)
 {
@@ -213,8 +228,14 @@ static void advise_reversed(struct advice *advice)
 {
 	say(advice,
 	    "conntrack has picked the connection up in its midst and takes the server for the client: rules and NAT see it the wrong way round.",
-	    "Remove the entry; the next packet makes another one, the right way if the client sends it. The sysctl keeps conntrack from picking up connections:");
-	add_delete(advice, advice->tuple);
+	    "Have the entry set right; the connection goes on. The sysctl keeps conntrack from picking up connections:");
+	if (json_array_size(json_object_get(advice->facts, "nat"))) {
+		say_next(advice,
+			 "Remove the entry; the next packet makes another one, the right way if the client sends it. The sysctl keeps conntrack from picking up connections:");
+		add_delete(advice, advice->tuple);
+	} else {
+		add_audit(advice);
+	}
 	add_other(advice, "sysctl -w net.netfilter.nf_conntrack_tcp_loose=0");
 }
 

@@ -91,6 +91,10 @@ judges orphaned 'neither has a socket' \
 	"{$tcp,$on,$here,$(flow ',"is_stale":true,"is_loopback":true'),$nobody}"
 judges over 'set stale enforce' "{$tcp,$off,$here,$(flow ',"tcp_state":"time-wait"'),$nobody}"
 judges over '"commands":[]' "{$tcp,$on,$here,$(flow ',"tcp_state":"close"'),$nobody}"
+judges reversed 'audit --fix --kind reversed' "{$tcp,$on,$here,$(flow),$(client established 12 \
+	',"port":[{"sport":40000,"state":"listen"}],"listeners":[]')}"
+judges reversed "$delete" "{$tcp,$on,$here,"'"nat":[{}],'"$(flow),$(client established 12 \
+	',"port":[{"sport":40000,"state":"listen"}],"listeners":[]')}"
 judges reversed 'nf_conntrack_tcp_loose=0' "{$tcp,$on,$here,$(flow),$(client established 12 \
 	',"port":[{"sport":40000,"state":"listen"}],"listeners":[]')}"
 judges ok '' "{$tcp,$on,$here,$(flow),$(client established 12 \
