@@ -1258,5 +1258,15 @@ expect_sh "install: PREFIX, zsh" 0 '_looptrack' "ls '$work/local/share/zsh/site-
 expect_sh "looptrack.service: systemd has nothing to say" 0 '' \
 	"systemd-analyze verify --man=no '$work/local/lib/systemd/system/looptrack.service'"
 
+# Each fuzzer, for a moment: it builds, and finds nothing at once.
+for fuzzer in fuzz fuzz-orders fuzz-words; do
+	if ! command -v clang >/dev/null; then
+		report ok "$fuzzer # SKIP no clang"
+		continue
+	fi
+	expect_sh "$fuzzer" 0 'Done 3000 runs' "make -s O='$O' '$O/test/$fuzzer' &&
+		cd '$work' && '$O/test/$fuzzer' -seed=1 -runs=3000 -max_len=200"
+done
+
 echo "1..$count"
 [ $failed = 0 ]
