@@ -17,7 +17,7 @@ vm      := selftests/vm/vm
 sum     := scripts/tap-summary
 
 .DEFAULT_GOAL := all
-.PHONY: all deps module tool vm demo check check-debug test lint bench gen spec-check \
+.PHONY: all deps module tool vm demo check check-debug check-netfilter test lint bench gen spec-check \
 	install uninstall clean help
 
 all: tool ## the tool, and the module for the running kernel
@@ -46,6 +46,10 @@ check: deps tool ## every check and, on each KERNEL, every test; ends with "N pa
 
 check-debug: deps tool ## the tests on a kernel built with KASAN, lockdep, kmemleak, fault injection
 	@scripts/check -t "$(TESTS)" debug | $(sum)
+
+check-netfilter: deps tool ## the kernel's own netfilter selftests, without the module and with it, on KERNEL
+	@scripts/deps netfilter
+	@scripts/check-netfilter -t "$(TESTS)" $(kernels) | $(sum)
 
 test: tool ## only the tests, only TESTS="a.sh b.sh" if given, on KERNEL
 	@scripts/check -t "$(TESTS)" $(kernels) | $(sum)
@@ -84,4 +88,4 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
