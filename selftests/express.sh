@@ -397,23 +397,23 @@ toggled() {
 for v in 4 6; do
 	for backend in nft iptables legacy; do
 		play=variant
-		[ $backend = iptables ] || play=subtest
+		[ $backend = iptables ] || play=either
 		$play "TCP is spared the rules, $backend, IPv$v" spared $backend $v tcp
 		$play "UDP is spared the rules, $backend, IPv$v" spared $backend $v udp
 	done
-	subtest "flows that NAT changes, IPv$v" translated $v
-	subtest "long messages, IPv$v" whole $v
-	subtest "a rule added later, TCP, IPv$v" later $v tcp
-	subtest "a rule added later, UDP, IPv$v" later $v udp
-	subtest "a rule added later, a new connection, IPv$v" new_later $v
-	subtest "never: fragments, IPv$v" fragments $v
-	subtest "never: what nobody answers, IPv$v" one_way $v
-	subtest "never: marked by a rule, IPv$v" ruled $v "marked" "meta mark set 5"
-	subtest "never: routed to lo by a mark, IPv$v" routed $v
-	subtest "never: TPROXY, IPv$v" tproxy $v
-	subtest "never: queued to user space, IPv$v" queued $v
-	subtest "never: with a helper, IPv$v" helped $v
-	subtest "never: dropped in one direction, IPv$v" half $v
+	either "flows that NAT changes, IPv$v" translated $v
+	either "long messages, IPv$v" whole $v
+	either "a rule added later, TCP, IPv$v" later $v tcp
+	either "a rule added later, UDP, IPv$v" later $v udp
+	either "a rule added later, a new connection, IPv$v" new_later $v
+	either "never: fragments, IPv$v" fragments $v
+	either "never: what nobody answers, IPv$v" one_way $v
+	either "never: marked by a rule, IPv$v" ruled $v "marked" "meta mark set 5"
+	either "never: routed to lo by a mark, IPv$v" routed $v
+	either "never: TPROXY, IPv$v" tproxy $v
+	either "never: queued to user space, IPv$v" queued $v
+	either "never: with a helper, IPv$v" helped $v
+	either "never: dropped in one direction, IPv$v" half $v
 done
 subtest "never: from another namespace" wired
 subtest "on and off under traffic" toggled

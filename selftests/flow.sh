@@ -191,8 +191,8 @@ looptrack_rss() {
 	EOT
 }
 
-subtest "a flow from all sides, IPv4" sides 4
-subtest "a flow from all sides, IPv6" sides 6
+either "a flow from all sides, IPv4" sides 4
+either "a flow from all sides, IPv6" sides 6
 subtest "packets dropped between the passes" dropped
 subtest "sockets that are gone, a port that was rewritten" stale
 subtest "a forwarded flow" forwarded
