@@ -246,13 +246,14 @@ static void put_number(struct shot *shot, unsigned int type, __u32 number)
 static void put_feature(struct shot *shot)
 {
 	const struct attr *proxy = &feature_set.attr[NF_LOOPTRACK_A_FEATURE_PROXY];
-	__u32 id = shot_random(FEATURES), mask = random64();
+	__u32 id = shot_random(FEATURES), mask = percent(95) ? random64() : 0;
+	__u32 mark = percent(85) ? mask & random64() : random64();
 	unsigned int proxies = percent(90) ? shot_random(4) : shot_random(12);
 
 	put_number(shot, NF_LOOPTRACK_A_FEATURE_ID, id);
 	put_number(shot, NF_LOOPTRACK_A_FEATURE_MODE, shot_random(NF_LOOPTRACK_MODE_MAX + 1));
 	if ((id == NF_LOOPTRACK_FEATURE_PASSMARK && percent(60)) || slip()) {
-		put_number(shot, NF_LOOPTRACK_A_FEATURE_MARK, mask & random64());
+		put_number(shot, NF_LOOPTRACK_A_FEATURE_MARK, mark);
 		put_number(shot, NF_LOOPTRACK_A_FEATURE_MARK_MASK, mask);
 	}
 	if ((id == NF_LOOPTRACK_FEATURE_LOOPGUARD && percent(70)) || slip())
