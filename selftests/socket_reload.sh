@@ -176,12 +176,12 @@ both() {
 	all_settled
 }
 
-# The modes change.
+# The modes change, often enough for all traffic to see each.
 modes() {
 	local i mode
 
 	setup || return
-	for ((i = 0; i < KSFT_RELOADS / 8; i++)); do
+	for ((i = 0; i < 10 + KSFT_RELOADS / 8; i++)); do
 		for mode in observe off enforce; do
 			looptrack -n "$a" set stale "$mode" ports "$mode" linger "$mode" ||
 				fail "looptrack set failed" || return
