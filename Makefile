@@ -18,7 +18,7 @@ sum     := scripts/tap-summary
 
 .DEFAULT_GOAL := all
 .PHONY: all deps module tool vm demo check check-debug check-netfilter test lint bench gen spec-check \
-	install uninstall clean help
+	troubleshooting install uninstall clean help
 
 all: tool ## the tool, and the module for the running kernel
 	scripts/build-module /lib/modules/$(shell uname -r)/build
@@ -59,6 +59,9 @@ lint: deps ## checkpatch, sparse, shellcheck, mandoc
 
 spec-check: deps tool ## the netlink spec fits its schema, the generated files fit the spec
 	@scripts/check-spec | $(sum)
+
+troubleshooting: deps tool ## what the commands of docs/troubleshooting.md say, anew (KERNEL=6.12)
+	@KERNEL=$(shell_k) scripts/troubleshooting
 
 gen: deps ## generate the netlink code from uapi/spec/looptrack.yaml
 	@scripts/generate
