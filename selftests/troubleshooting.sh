@@ -149,7 +149,7 @@ exhausted() {
 
 # Two clients behind one address, from the same ports at the same instant.
 clash() {
-	local mode
+	local mode tries
 
 	topology && snat "$r" nft 4 masquerade && widen "$r" || give_up
 	for mode in observe enforce; do
@@ -157,7 +157,13 @@ clash() {
 		in_ns "$r" looptrack monitor >"$tmp/events-$mode" &
 		background+=($!)
 		busywait 5000 listened "$r" || give_up "nobody listens"
-		race -n "$c0" -n "$c1" -S "$s" -r 60 "$server4" 7000 >/dev/null || give_up
+		tries=0
+		until [ "$(counter "$r" clash_seen)" -ge 2 ]; do
+			[ $((tries += 1)) -le 10 ] || give_up "no clash"
+			race -n "$c0" -n "$c1" -S "$s" -r 60 "$server4" 7000 >/dev/null || give_up
+			in_ns "$r" conntrack -F >/dev/null 2>&1
+		done
+		busywait 5000 seen_twice "$tmp/events-$mode" || give_up "no events"
 		[ "$mode" != observe ] || show "$r" clash \
 			"conntrack -S | grep -o 'insert_failed=[0-9]*'"
 		show "$r" "clash-$mode" "looptrack stats | grep clash_"
@@ -165,8 +171,11 @@ clash() {
 			echo "# looptrack monitor"
 			grep -m 2 ' clash ' "$tmp/events-$mode"
 		} >>"$tmp/shown/clash-$mode"
-		in_ns "$r" conntrack -F >/dev/null 2>&1
 	done
+}
+
+seen_twice() {
+	[ "$(grep -c ' clash ' "$1")" -ge 2 ]
 }
 
 # A proxy that is given its own connections.
@@ -262,7 +271,8 @@ unanswered() {
 
 	alone && in_ns "$a" nft "table ip service { chain output {
 		$chain dnat to 10.98.0.77:8080; }; }" &&
-		ip -n "$a" neigh add 10.98.0.77 lladdr 02:00:00:00:00:77 dev d0 || give_up
+		ip -n "$a" neigh add 10.98.0.77 lladdr 02:00:00:00:00:77 dev d0 &&
+		ip -n "$a" neigh add 10.98.0.2 lladdr 02:00:00:00:00:02 dev d0 || give_up
 	play "$a" <<-EOT
 		listen A 8080
 		start c 203.0.113.1 80 from 20000
@@ -278,10 +288,36 @@ need ip nft conntrack ss scene race exclusions_talk looptrack
 modprobe nf_looptrack || give_up "nf_looptrack cannot be loaded"
 tmpdir
 make_show
-for case in ${1-stale older rewritten exhausted clash loop loopback_snat passes shadowed unanswered}; do
+cases='stale older rewritten exhausted clash loop loopback_snat passes shadowed unanswered'
+for case in ${1-$cases}; do
 	"$case"
 	drop_ns
 done
+
+# What the document says of each.
+while read -r case text; do
+	[ ! -e "$tmp/shown/$case" ] || grep -q -e "$text" "$tmp/shown/$case" ||
+		give_up "$case: no \"$text\": $(<"$tmp/shown/$case")"
+done <<-EOT
+	busy Verdict:   unanswered
+	stale Verdict:   stale
+	stale-audit 1 stale
+	stale-cured 127.0.0.1:15002
+	older Verdict:   stale
+	rewritten Verdict:   rewritten
+	rewritten-cured Verdict:   ok
+	exhausted Cannot assign
+	exhausted-cured ^connected
+	clash-observe clash observed
+	clash-enforce clash repicked
+	loop loopguard observed
+	loop-cured released *1
+	loopsnat -> 10.98.0.1:20000
+	loopsnat-cured -> 127.0.0.53:53 loopback
+	shadowed 1 shadowed, 1 snat-range
+	trace 2 prerouting
+	unanswered Verdict:   unanswered
+EOT
 for file in "$tmp"/shown/*; do
 	printf '<!-- output %s -->\n\n' "${file##*/}"
 	sed 's/ *$//; s|^/tmp/[^:]*/show: \(line [0-9]*: \)\?|bash: |; s/^./    &/' "$file"
