@@ -115,10 +115,12 @@ static void lt_loopguard_note_client(const struct net *net,
 	put_cpu_ptr(&lt_loopguard_clients);
 }
 
-/* Is it a process that sends, whose files can be looked at? */
-static bool lt_loopguard_is_process(void)
+/* Is it a process that sends, whose files can be looked at, and were not just now? */
+static bool lt_loopguard_may_own(const struct net *net,
+				 const struct nf_conntrack_tuple *reply)
 {
-	return in_task() && !(current->flags & PF_KTHREAD);
+	return in_task() && !(current->flags & PF_KTHREAD) &&
+	       !lt_loopguard_is_client(net, reply);
 }
 
 /* Does the process that sends have the socket open? */
@@ -131,7 +133,7 @@ static bool lt_loopguard_is_own(const struct net *net, const struct sock *server
 		.left = &left,
 	};
 
-	if (!lt_loopguard_is_process())
+	if (!lt_loopguard_may_own(net, reply))
 		return false;
 
 	if (iterate_fd(current->files, 0, lt_loopguard_is_server, &search) > 0)
@@ -164,9 +166,7 @@ static bool lt_loopguard_concerns(const struct lt_net *ln,
 		return false;
 
 	return rcu_access_pointer(ln->proxies) ||
-	       (lt_loopguard_is_process() &&
-		!lt_loopguard_is_client(ln->net,
-					lt_ct_tuple(ct, IP_CT_DIR_REPLY)));
+	       lt_loopguard_may_own(ln->net, lt_ct_tuple(ct, IP_CT_DIR_REPLY));
 }
 
 /* Is a new flow handed to whom it comes from? Then ev tells about it. */
