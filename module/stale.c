@@ -124,7 +124,7 @@ static void lt_stale_observed(struct lt_net *ln, struct lt_event *ev)
 /* The entry that a packet was matched to, or that spoilt it: conntrack calls
  * invalid what doesn't fit its idea of the connection, and lets go of the entry.
  * Return: the entry, referenced, and what the packet sends; NULL if there is
- * none or a new one.
+ * none.
  */
 static struct nf_conn *lt_stale_entry(const struct sk_buff *skb,
 				      const struct nf_hook_state *state,
@@ -150,7 +150,8 @@ static struct nf_conn *lt_stale_entry(const struct sk_buff *skb,
 /**
  * lt_stale_check_syn() - evict what a new connection must not be matched to
  * @ln: the module's part of the network namespace
- * @skb: packet of a socket in SYN_SENT, after conntrack has seen it
+ * @skb: packet of a socket in SYN_SENT, after conntrack has seen it; without an
+ *	entry, or with one that is confirmed
  * @state: of the hook, LOCAL_OUT
  *
  * Context: softirq, or process context with a hook's RCU read lock.
