@@ -10,6 +10,7 @@
 #include "flow.h"
 #include "judge.h"
 #include "out.h"
+#include "stack.h"
 
 /* Others rely on these entries, or know more of them than the sockets do. */
 #define HANDS_OFF	(IPS_DYING | IPS_FIXED_TIMEOUT | IPS_TEMPLATE | IPS_HELPER | IPS_OFFLOAD)
@@ -58,12 +59,6 @@ static bool read_subject(struct subject *s, const struct ledger *ledger, json_t 
 static bool is_true(const struct subject *s, const char *key)
 {
 	return json_is_true(json_object_get(s->flow, key));
-}
-
-/* A socket that has an owner, or will have: not none, nor TIME_WAIT. */
-static bool is_live(json_t *socket)
-{
-	return socket && strcmp(out_text(socket, "state"), "time-wait");
 }
 
 static uint64_t cookie(json_t *socket)
@@ -130,7 +125,7 @@ static bool has_opener(const struct subject *s)
  */
 static bool is_taken_over(const struct subject *s)
 {
-	if (!is_live(s->client))
+	if (!stack_is_alive(s->client))
 		return false;
 	if (s->protocol == IPPROTO_UDP)
 		return is_true(s, "is_stale") && s->status & IPS_NAT_MASK;
@@ -164,7 +159,8 @@ static struct finding *taken_over(const struct subject *s)
 /* An end of TCP that is gone without a word. */
 static struct finding *gone(const struct subject *s)
 {
-	json_t *left = is_live(s->client) ? s->client : is_live(s->server) ? s->server : NULL;
+	json_t *left = stack_is_alive(s->client) ? s->client :
+		       stack_is_alive(s->server) ? s->server : NULL;
 	struct finding *f = finding_new(FINDING_STALE, s->flow);
 	char text[32];
 
@@ -188,7 +184,7 @@ static struct finding *gone(const struct subject *s)
 /* Who listens where the "client" is, and nobody does at the other end? */
 static const struct diag_socket *find_reversed(const struct subject *s)
 {
-	if (s->protocol != IPPROTO_TCP || !is_live(s->client) || s->status & IPS_NAT_MASK ||
+	if (s->protocol != IPPROTO_TCP || !stack_is_alive(s->client) || s->status & IPS_NAT_MASK ||
 	    strcmp(out_text(s->flow, "tcp_state"), "established") ||
 	    (ledger_is_local(s->ledger, &s->reply[0]) && is_served(s, &s->reply[0])))
 		return NULL;
@@ -276,7 +272,6 @@ static bool is_peers_business(const struct ledger *ledger, const struct diag_soc
 {
 	const struct endpoint ends[2] = { sock->remote, sock->local };
 	const struct ledger_socket *peer = ledger_find(ledger, sock->protocol, ends, NULL);
-
 	bool listens, peer_listens;
 
 	if (!peer || peer->tracked)

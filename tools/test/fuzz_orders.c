@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* libFuzzer's way into the parser: whatever a file for restore has in it. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,19 +9,6 @@
 #include "out.h"
 
 struct options opt;
-
-/* Said to nobody, but all of it. */
-enum exit_code fail(enum exit_code code, const char *format, ...)
-{
-	va_list args;
-	char *text;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) >= 0)
-		free(text);
-	va_end(args);
-	return code;
-}
 
 /* As save writes it, but for the paths of cgroups. */
 static size_t write_orders(const struct orders *orders, char *text)

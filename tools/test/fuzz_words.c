@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* libFuzzer's way into the parsers of single words: endpoints, protocols, marks, filters. */
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,19 +14,6 @@
 #define WORDS	3
 
 struct options opt = { .family = AF_UNSPEC };
-
-/* Said to nobody, but all of it. */
-enum exit_code fail(enum exit_code code, const char *format, ...)
-{
-	va_list args;
-	char *text;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) >= 0)
-		free(text);
-	va_end(args);
-	return code;
-}
 
 static void parse_filter(const char *word)
 {
