@@ -193,6 +193,41 @@ dropped() {
 	! grep -q 7001 "$tmp/trace" || fail "another flow is told"
 }
 
+# What the module decides stands where it did so, if the flow is the one that is traced.
+decided() {
+	local port mode i line
+
+	alone && started server "$a" exclusions_talk serve tcp 7000 &&
+		started other "$a" exclusions_talk serve tcp 7001 &&
+		mode "$a" linger off || return
+	in_ns "$a" nft -f - <<-EOT || return
+		table ip every {
+			chain postrouting {
+				type nat hook postrouting priority srcnat
+				masquerade
+			}
+		}
+	EOT
+	for mode in off enforce; do
+		mode "$a" loopsnat "$mode" && trace "$a" tcp '*' 127.0.0.1:7000 || return
+		for port in 7001 7000; do
+			in_ns "$a" exclusions_talk ask tcp 127.0.0.1 "$port" hello >/dev/null
+		done
+		heard "$a" || return
+		mapfile -t line < <(grep -n -B1 -A1 '"event":' "$tmp/trace")
+		[ "$mode" = off ] || break
+		[ ${#line[@]} = 0 ] || fail "off, and it decided ${line[1]}" || return
+	done
+	note "${line[1]}"
+	[ ${#line[@]} = 3 ] || fail "not one decision: ${line[*]}" || return
+	[[ ${line[1]} = *'"feature":"loopsnat","decision":"restored"'*'"dport":7000'* ]] ||
+		fail "not what was decided" || return
+	for i in 0 2; do
+		[[ ${line[i]} = *'"hook":"postrouting"'*'"tcp_flags":"syn"'* ]] ||
+			fail "it stands beside ${line[i]}" || return
+	done
+}
+
 # It ends with the command, however that ends.
 ends() {
 	local i out signal
@@ -271,6 +306,7 @@ subtest "named by what NAT made of it" other_side
 either "what is forwarded, IPv4" forwarded 4
 either "what is forwarded, IPv6" forwarded 6
 subtest "a packet that is dropped" dropped
+subtest "what the module decides" decided
 subtest "it ends with the command" ends
 subtest "a reader that is slow" slow_reader
 subtest "it comes and goes under traffic" busy

@@ -7,6 +7,7 @@
 #include <linux/nf_looptrack.h>
 
 #include "endpoint.h"
+#include "event.h"
 #include "stream.h"
 
 /* Columns of a line: of the time, of hook and stage, of both ends. */
@@ -15,6 +16,9 @@
 #define STAGE_WIDTH	10
 
 static bool all_stages;
+/* The flow, as it was asked for. */
+static uint8_t protocol;
+static struct endpoint ends[2];
 /* The packet and hook of the last line, and what it said of it. */
 static json_t *last;
 
@@ -50,19 +54,25 @@ static void show_reply(json_t *packet)
 	stream_tuple(reply);
 }
 
-static void show(json_t *packet)
+static void show_time(json_t *object)
+{
+	const char *time = out_text(object, "time");
+
+	printf("%.*s ", TIME_WIDTH, strlen(time) > 26 ? time + 11 : time);
+}
+
+static void show_packet(json_t *packet)
 {
 	json_t *flow = json_object_get(packet, "flow");
 	json_int_t pass = json_integer_value(json_object_get(packet, "pass"));
 	json_int_t mark = json_integer_value(json_object_get(packet, "mark"));
 	json_int_t lost = json_integer_value(json_object_get(packet, "lost"));
-	const char *time = out_text(packet, "time");
 
 	if (lost)
 		printf("%" JSON_INTEGER_FORMAT " stages were lost\n", lost);
-	printf("%.*s %c %-*s %-*s", TIME_WIDTH, strlen(time) > 26 ? time + 11 : time,
-	       pass ? (char)('0' + pass) : '-', HOOK_WIDTH - 1, out_text(packet, "hook"),
-	       STAGE_WIDTH - 1, out_text(packet, "stage"));
+	show_time(packet);
+	printf("%c %-*s %-*s", pass ? (char)('0' + pass) : '-', HOOK_WIDTH - 1,
+	       out_text(packet, "hook"), STAGE_WIDTH - 1, out_text(packet, "stage"));
 	stream_tuple(flow);
 	if (json_object_get(packet, "tcp_flags"))
 		printf(" %s", out_text(packet, "tcp_flags"));
@@ -84,25 +94,55 @@ static void show(json_t *packet)
 	putchar('\n');
 }
 
-static enum exit_code message(struct stream *stream, const struct nlmsghdr *nlh)
+static void show_decision(json_t *line)
 {
-	enum exit_code code = EXIT_OK;
-	json_t *packet;
+	json_t *event = json_object_get(line, "event");
 
-	if (!nl_is(nlh, stream->nl.family, NF_LOOPTRACK_CMD_TRACE_PACKET))
-		return EXIT_OK;
-	packet = nl_decode(nlh, &attr_trace);
+	show_time(event);
+	fputs("! ", stdout);
+	event_show_decision(event);
+}
+
+/* What the module decided about the flow, between two stages of its packet. */
+static enum exit_code decision(struct stream *stream, const struct nlmsghdr *nlh)
+{
+	json_t *event = nl_decode(nlh, &attr_event);
+	enum exit_code code = EXIT_OK;
+
+	if (!event)
+		return nl_undecodable();
+	if (stream_wants(json_object_get(event, "flow") ?: json_object_get(event, "holder")) &&
+	    event_is_about(event, protocol, ends))
+		code = stream_show(stream, json_pack("{s:O}", "event", event), show_decision);
+	json_decref(event);
+	return code;
+}
+
+static enum exit_code sight(struct stream *stream, const struct nlmsghdr *nlh)
+{
+	json_t *packet = nl_decode(nlh, &attr_trace);
+	enum exit_code code = EXIT_OK;
+
 	if (!packet)
 		return nl_undecodable();
 	if (stream_wants(json_object_get(packet, "flow")) &&
 	    (all_stages || opt.json || !is_unchanged(packet)))
-		code = stream_show(stream, json_incref(packet), show);
+		code = stream_show(stream, json_incref(packet), show_packet);
 	json_decref(last);
 	last = packet;
 	return code;
 }
 
-static enum exit_code start(struct stream *stream, uint8_t protocol, const struct endpoint *ends)
+static enum exit_code message(struct stream *stream, const struct nlmsghdr *nlh)
+{
+	if (nl_is(nlh, stream->nl.family, NF_LOOPTRACK_CMD_TRACE_PACKET))
+		return sight(stream, nlh);
+	if (nl_is(nlh, stream->nl.family, NF_LOOPTRACK_CMD_EVENT))
+		return decision(stream, nlh);
+	return EXIT_OK;
+}
+
+static enum exit_code start(struct stream *stream)
 {
 	struct nlmsghdr *nlh = nl_request(&stream->nl, NF_LOOPTRACK_CMD_TRACE_START);
 
@@ -119,9 +159,7 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 		{ }
 	};
 	struct stream stream = { .message = message, .left = -1UL };
-	struct endpoint ends[2] = {};
 	enum exit_code code = EXIT_OK;
-	uint8_t protocol = 0;
 	int c;
 
 	optind = 0;
@@ -148,9 +186,9 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 
 	code = nl_open(&stream.nl);
 	if (!code)
-		code = nl_watch_end(&stream.nl);
+		code = nl_subscribe(&stream.nl);
 	if (!code)
-		code = start(&stream, protocol, ends);
+		code = start(&stream);
 	if (!code) {
 		fail(code, "tracing %s %s -> %s, until interrupted", argv[optind],
 		     argv[optind + 1], argv[optind + 2]);

@@ -149,10 +149,20 @@ void endpoint_read_tuple(struct endpoint ends[2], json_t *tuple)
 	read_end(&ends[1], tuple, "dst", "dport");
 }
 
-bool endpoint_is_same(const struct endpoint *a, const struct endpoint *b)
+static bool is_same_address(const struct endpoint *a, const struct endpoint *b)
 {
 	size_t size = a->family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
 
-	return a->family == b->family && a->port == b->port && a->family != AF_UNSPEC &&
-	       !memcmp(&a->addr, &b->addr, size);
+	return a->family == b->family && !memcmp(&a->addr, &b->addr, size);
+}
+
+bool endpoint_is_same(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->family != AF_UNSPEC && is_same_address(a, b) && a->port == b->port;
+}
+
+bool endpoint_wants(const struct endpoint *wanted, const struct endpoint *end)
+{
+	return (wanted->family == AF_UNSPEC || is_same_address(wanted, end)) &&
+	       (!wanted->port || wanted->port == end->port);
 }

@@ -53,4 +53,7 @@ void endpoint_read_tuple(struct endpoint ends[2], json_t *tuple);
 /* Are both the same address and port? */
 bool endpoint_is_same(const struct endpoint *a, const struct endpoint *b);
 
+/* Is an end one of those that are wanted, of any address or port perhaps? */
+bool endpoint_wants(const struct endpoint *wanted, const struct endpoint *end);
+
 #endif /* ENDPOINT_H */

@@ -42,14 +42,10 @@ static void show_owner(json_t *event, const char *key, const char *label)
 	out_number(owner, "cookie");
 }
 
-void event_show(json_t *event)
+void event_show_decision(json_t *event)
 {
-	const char *time = out_text(event, "time");
 	json_t *holder = json_object_get(event, "holder");
 
-	/* 2026-11-22T08:31:02.123456789+00:00, without what a reader rarely needs */
-	if (strlen(time) > 26)
-		printf("%.10s %.15s ", time, time + 11);
 	printf("%s ", out_text(event, "feature"));
 	out_word(out_text(event, "decision"), 0);
 	printf(" %s", out_text(event, "protocol"));
@@ -63,6 +59,38 @@ void event_show(json_t *event)
 		out_number(event, "zone");
 	out_number(event, "picks");
 	putchar('\n');
+}
+
+void event_show(json_t *event)
+{
+	const char *time = out_text(event, "time");
+
+	/* 2026-11-22T08:31:02.123456789+00:00, without what a reader rarely needs */
+	if (strlen(time) > 26)
+		printf("%.10s %.15s ", time, time + 11);
+	event_show_decision(event);
+}
+
+static bool has_tuple(json_t *event, const char *key, const struct endpoint wanted[2])
+{
+	struct endpoint ends[2];
+
+	endpoint_read_tuple(ends, json_object_get(event, key));
+	return (endpoint_wants(&wanted[0], &ends[0]) && endpoint_wants(&wanted[1], &ends[1])) ||
+	       (endpoint_wants(&wanted[0], &ends[1]) && endpoint_wants(&wanted[1], &ends[0]));
+}
+
+bool event_is_about(json_t *event, uint8_t protocol, const struct endpoint wanted[2])
+{
+	static const char *const keys[] = { "flow", "wanted", "got", "holder" };
+	uint8_t of;
+
+	if (!endpoint_find_protocol(out_text(event, "protocol"), &of) || of != protocol)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (json_object_get(event, keys[i]) && has_tuple(event, keys[i], wanted))
+			return true;
+	return false;
 }
 
 #define MEANING(_feature, _decision) \

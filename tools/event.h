@@ -2,10 +2,21 @@
 #ifndef EVENT_H
 #define EVENT_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include <jansson.h>
+
+#include "endpoint.h"
 
 /* Write an event, a line; @event is one that attr_event decoded. */
 void event_show(json_t *event);
+
+/* The same, without its time. */
+void event_show_decision(json_t *event);
+
+/* Does a flow between these ends, as either of them sees it, occur in an event? */
+bool event_is_about(json_t *event, uint8_t protocol, const struct endpoint wanted[2]);
 
 /*
  * What such an event means for the flow that its client sends as @tuple, in a sentence;

@@ -424,6 +424,20 @@ static void put_sight(int hook, int stage, int pass, bool nat, int state)
 	end(nlh);
 }
 
+/* What was decided about the flow, and about another one. */
+static void put_decided(void)
+{
+	struct nlmsghdr *nlh = begin_event(NF_LOOPTRACK_FEATURE_STALE,
+					   NF_LOOPTRACK_DECISION_EVICTED, IPPROTO_TCP, 0);
+
+	put_tuple(nlh, NF_LOOPTRACK_A_EVENT_FLOW, "10.1.0.2", 1024, "10.9.0.1", 80);
+	end(nlh);
+	nlh = begin_event(NF_LOOPTRACK_FEATURE_LINGER, NF_LOOPTRACK_DECISION_EVICTED,
+			  IPPROTO_TCP, 0);
+	put_tuple(nlh, NF_LOOPTRACK_A_EVENT_HOLDER, "::1", 1024, "::1", 80);
+	end(nlh);
+}
+
 /* A packet of a flow that is redirected. */
 static ssize_t put_traced(int which)
 {
@@ -432,6 +446,8 @@ static ssize_t put_traced(int which)
 		put_sight(NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_STAGE_START, 0, false, 0);
 		break;
 	case 1:			/* nothing new */
+		if (is("decided"))
+			put_decided();
 		put_sight(NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_STAGE_RAW, 0, false, 0);
 		break;
 	case 2:

@@ -629,6 +629,19 @@ expect_sh "trace: what is not new" 0 '=4=5=' \
 	LOOPTRACK_FAKE=traced $fake trace -a tcp "*" "*" 2>/dev/null | wc -l)="'
 expect_sh "trace: count of lines" 0 '=2=' \
 	'echo "=$(LOOPTRACK_FAKE=traced $fake trace -C 2 tcp "*" "*" 2>/dev/null | wc -l)="'
+expect "trace: decision" 0 \
+	'08:31:02.123456 ! stale evicted tcp 10.1.0.2:1024 -> 10.9.0.1:80' 'traced decided' \
+	trace tcp '*' 10.9.0.1:80
+expect "trace: decision, from the other side" 0 '! stale evicted tcp 10.1.0.2:1024' \
+	'traced decided' trace tcp 10.9.0.1 10.1.0.2
+expect_sh "trace: decisions about other flows" 0 '=0=0=1=1=2=' \
+	'echo "=$(for flow in "tcp * 10.9.0.1:81" "udp * *" "tcp ::1 *" "-4 tcp * *" "tcp * *"; do
+		set -f -- $flow
+		family=; [ "$1" != -4 ] || { family=-4; shift; }
+		LOOPTRACK_FAKE="traced decided" $fake $family trace $1 $2 $3 2>/dev/null |
+			grep -c "! "
+	done | tr "\n" =)"'
+expect "trace: JSON of a decision" 0 '{"event":{"time":"2026-' 'traced decided' -j trace tcp '*' '*'
 expect "trace: loss" 0 '5 stages were lost' 'traced lost' trace tcp '*' '*'
 expect "trace: JSON" 0 '"hook":"output","stage":"dstnat","pass":1,"packet":77,"length":60' \
 	traced -j trace tcp '*' '*'
