@@ -337,6 +337,54 @@ slow_reader() {
 		fail "lost: $(grep -c lost "$tmp/events") times"
 }
 
+# saved NS: its modes, without what is said about the file.
+saved() {
+	looptrack -n "$1" save | grep -v '^#'
+}
+
+# unrestored NS LINE PATTERN: this line, after those that are right, is refused and named,
+# and the lines before it have changed nothing.
+unrestored() {
+	local was count
+
+	was=$(saved "$1")
+	count=$(wc -l <"$tmp/saved")
+	{
+		sed 's/enforce/observe/' "$tmp/saved"
+		echo "$2"
+	} >"$tmp/wrong"
+	answers 1 "$tmp/wrong:$((count + 1)): .*$3" looptrack -n "$1" restore "$tmp/wrong" ||
+		return
+	[ "$was" = "$(saved "$1")" ] || fail "'$2' left $(saved "$1")"
+}
+
+# What was saved is there again in another namespace, and after the module was gone.
+restored() {
+	local feature was
+
+	drop_ns
+	new_ns a b
+	looptrack -n "$a" set clash observe stale enforce ports enforce linger observe \
+		loopsnat enforce passmark enforce mark 0x10/0x30 express enforce origin off \
+		loopguard observe proxy port 15001 proxy uid 65534 proxy cgroup / || return
+	looptrack -n "$a" save >"$tmp/saved" || return
+	was=$(saved "$a")
+	note "$(tr '\n' ';' <<<"$was")"
+	for feature in $(features all); do
+		grep -q "\<$feature\>" <<<"$was" || fail "$feature is not saved" || return
+	done
+	[ "$was" != "$(saved "$b")" ] || fail "the modes are the default's" || return
+	answers 0 '^$' looptrack -n "$b" restore "$tmp/saved" || return
+	[ "$was" = "$(saved "$b")" ] || fail "restored is $(saved "$b")" || return
+	unrestored "$b" "clash sometimes" sometimes && unrestored "$b" "flwo off" flwo &&
+		unrestored "$b" "clash off" clash || return
+
+	reload || return
+	[ "$was" != "$(saved "$a")" ] || fail "the module comes with the modes it had" || return
+	answers 0 '^$' looptrack -n "$a" restore - <"$tmp/saved" || return
+	[ "$was" = "$(saved "$a")" ] || fail "restored after a load is $(saved "$a")"
+}
+
 exit_codes() {
 	drop_ns
 	new_ns a
@@ -515,6 +563,7 @@ subtest "counters belong to a namespace and can be reset" reset_counters
 subtest "each clash is an event, enforce" events enforce repicked
 subtest "each clash is an event, observe" events observe observed
 subtest "a slow reader is told what it lost" slow_reader
+subtest "modes are saved and restored, as a whole or not at all" restored
 subtest "exit codes of the tool" exit_codes
 subtest "the kernel's YNL library" ynl
 subtest "the last decisions are remembered" remembered

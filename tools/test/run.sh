@@ -1271,6 +1271,9 @@ expect_sh "install: PREFIX, zsh" 0 '_looptrack' "ls '$work/local/share/zsh/site-
 expect_sh "looptrack.service: systemd has nothing to say" 0 '' \
 	"systemd-analyze verify --man=no '$work/local/lib/systemd/system/looptrack.service'"
 
+expect_sh "command lines and files nobody would write" 0 '1000 command lines' \
+	"python3 test/fuzz_lines.py '$O/test/sanitized' 1 1000"
+
 # Each fuzzer, for a moment: it builds, and finds nothing at once.
 for fuzzer in fuzz fuzz-orders fuzz-words; do
 	if ! command -v clang >/dev/null; then
