@@ -195,6 +195,13 @@ measure() {
 	measured=yes
 }
 
+# within LIMIT PERCENT: a figure, and not above the limit.
+within() {
+	[[ $2 =~ ^[-+]?[0-9.]+$ ]] || fail "not a figure: $2" || return
+	awk -v p="$2" -v limit="$1" 'BEGIN { exit !(p <= limit) }' ||
+		fail "$2 % is more than $1 %"
+}
+
 # at_most LIMIT WHAT MODE: percent above what it costs without the module.
 at_most() {
 	local percent
@@ -202,8 +209,7 @@ at_most() {
 	measure || return
 	percent=$(overhead "$2" "$3")
 	note "${title[$2]}, $3: $percent %, at most $1 %"
-	awk -v p="$percent" -v limit="$1" 'BEGIN { exit !(p <= limit) }' ||
-		fail "$percent % is more than $1 %"
+	within "$1" "$percent"
 }
 
 # adds LIMIT WHAT: percent that origin adds to the rest.
@@ -215,8 +221,7 @@ adds() {
 		-v without="$(median "$tmp/$2.unowned")" \
 		'BEGIN { printf "%+.2f\n", (with / without - 1) * 100 }')
 	note "${title[$2]}, origin: $percent %, at most $1 %"
-	awk -v p="$percent" -v limit="$1" 'BEGIN { exit !(p <= limit) }' ||
-		fail "$percent % is more than $1 %"
+	within "$1" "$percent"
 }
 
 # no_more_than LIMIT WHAT: percent of what it costs without the module, with express.
@@ -226,8 +231,7 @@ no_more_than() {
 	measure || return
 	percent=$(awk -v o="$(overhead "$2" express)" 'BEGIN { print 100 + o }')
 	note "${title[$2]}, express: $percent %, at most $1 %"
-	awk -v p="$percent" -v limit="$1" 'BEGIN { exit !(p <= limit) }' ||
-		fail "$percent % is more than $1 %"
+	within "$1" "$percent"
 }
 
 need ip nft conntrack cost
