@@ -12,6 +12,7 @@
 
 #include "ct.h"
 #include "event.h"
+#include "linger.h"
 #include "nat.h"
 #include "netns.h"
 #include "owner.h"
@@ -139,7 +140,17 @@ static unsigned int lt_ports_again(struct lt_net *ln, struct sk_buff *skb,
 	return verdict;
 }
 
-/* NAT took another port for the flow. Was there need to? */
+/* NAT took another port for the flow. Was there need to?
+ *
+ * Of a port that nobody holds a rule has said so; or linger was faster:
+ *
+ *	CPU 0					CPU 1
+ *	NAT: is port P free? no
+ *						linger: evicts who holds P
+ *	who holds P? nobody
+ *
+ * The rules tell which it is.
+ */
 static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb,
 					  struct nf_conn *ct,
 					  const struct nf_hook_state *state,
@@ -149,20 +160,21 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 	struct nf_conntrack_tuple wanted = *reply;
 	unsigned int verdict;
 	struct nf_conn *holder;
+	bool again = enforce;
 	struct lt_event ev;
-	bool again;
 
 	wanted.dst.u.all = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u.all;
 	holder = lt_ct_find(state->net, nf_ct_zone(ct), &wanted, NULL);
-	/* A rule said so. Or the holder has gone, and it's too late. */
-	if (!holder)
+	if (likely(!holder) && !lt_linger_was_here(ln))
 		return NF_ACCEPT;
 
 	lt_event_describe(&ev, NF_LOOPTRACK_FEATURE_PORTS, ct, state->sk);
 	ev.wanted = wanted;
 	ev.got = *reply;
-	again = lt_ports_evict(ln, holder, &ev, enforce);
-	nf_ct_put(holder);
+	if (holder) {
+		again = lt_ports_evict(ln, holder, &ev, enforce);
+		nf_ct_put(holder);
+	}
 	if (!again)
 		return NF_ACCEPT;
 
@@ -173,9 +185,11 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 	ev.picks++;
 	ev.got = *reply;
 	if (nf_ct_tuple_equal(reply, &wanted)) {
+		if (!holder)
+			lt_stats_inc(&ln->stats, PORTS_DEAD);
 		lt_stats_inc(&ln->stats, PORTS_KEPT);
 		lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_KEPT);
-	} else {
+	} else if (holder) {
 		lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_EVICTED);
 	}
 

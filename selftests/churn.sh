@@ -41,8 +41,7 @@ churn_in() {
 # rarely MODE SECONDS: the same, where a port is rewritten for that reason only.
 rarely() {
 	churn_in "$1" "$2" || return
-	# A holder may go between NAT's choice and the module's look.
-	want "$1" "rewritten<=$((held + 1 + R_ok / 2000))" "rewritten<=$((R_ok / 20))" slow=0
+	want "$1" "rewritten<=$held" "rewritten<=$((R_ok / 20))" slow=0
 }
 
 # churning FAMILY
