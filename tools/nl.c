@@ -326,22 +326,10 @@ static enum exit_code nl_join(struct nl *nl, int group)
 	return fail(EXIT_SYSTEM, "cannot receive events: %s", strerror(errno));
 }
 
-enum exit_code nl_watch_end(struct nl *nl)
-{
-	int size = 1 << 20;
-
-	/* The more room, the later events get lost; the first needs privilege. */
-	if (setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVBUFFORCE,
-		       &size, sizeof(size)))
-		setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVBUF,
-			   &size, sizeof(size));
-
-	return nl_join(nl, GENL_ID_CTRL);
-}
-
 enum exit_code nl_subscribe(struct nl *nl)
 {
 	enum exit_code code;
+	int size = 1 << 20;
 	int on = 1;
 
 	if (!nl->events)
@@ -349,6 +337,11 @@ enum exit_code nl_subscribe(struct nl *nl)
 			    "the module has no events, it is older than this tool: reload the module");
 	/* Or the module would not hear of what we lose, and not count it. */
 	mnl_socket_setsockopt(nl->sock, NETLINK_BROADCAST_ERROR, &on, sizeof(on));
-	code = nl_watch_end(nl);
+	/* The more room, the later events get lost; the first needs privilege. */
+	if (setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVBUFFORCE,
+		       &size, sizeof(size)))
+		setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVBUF,
+			   &size, sizeof(size));
+	code = nl_join(nl, GENL_ID_CTRL);
 	return code ? code : nl_join(nl, nl->events);
 }

@@ -69,10 +69,7 @@ enum exit_code nl_list(struct nl *nl, uint8_t cmd, const struct attr_set *set, n
 /* A request without attributes: nl_request() and nl_talk(). */
 enum exit_code nl_get(struct nl *nl, uint8_t cmd, const struct attr_set *set, json_t **answer);
 
-/* Receive many messages, and word of the family's end, from now on. */
-enum exit_code nl_watch_end(struct nl *nl);
-
-/* Receive events, and word of the family's end, from now on. */
+/* Receive events, many of them, and word of the family's end, from now on. */
 enum exit_code nl_subscribe(struct nl *nl);
 
 /* Whether @nlh is command @cmd of generic netlink family @family. */
