@@ -13,6 +13,7 @@
 
 #include "attr.h"
 #include "looptrack.h"
+#include "number.h"
 
 static const struct {
 	enum mnl_attr_data_type type;
@@ -138,11 +139,23 @@ static json_t *json_time(uint64_t ns)
 	return json_string_nocheck(text);
 }
 
-static json_t *json_address(int family, const void *data)
+/* There are four in each flow, and inet_ntop() asks sprintf(). */
+static json_t *json_ip4(const uint8_t *octets)
+{
+	char text[INET_ADDRSTRLEN], *end = text;
+
+	for (int i = 0; i < 4; i++) {
+		end = number_write(end, octets[i]);
+		*end++ = '.';
+	}
+	return json_stringn_nocheck(text, end - 1 - text);
+}
+
+static json_t *json_ip6(const void *data)
 {
 	char buf[INET6_ADDRSTRLEN];
 
-	return json_string_nocheck(inet_ntop(family, data, buf, sizeof(buf)));
+	return json_string_nocheck(inet_ntop(AF_INET6, data, buf, sizeof(buf)));
 }
 
 json_t *attr_name(const char *name)
@@ -209,9 +222,9 @@ static json_t *decode_value(const struct attr_desc *desc, const struct nlattr *a
 	case ATTR_TIME:
 		return json_time(mnl_attr_get_u64(attr));
 	case ATTR_IP4:
-		return json_address(AF_INET, data);
+		return json_ip4(data);
 	case ATTR_IP6:
-		return json_address(AF_INET6, data);
+		return json_ip6(data);
 	case ATTR_NEST:
 	case ATTR_LIST:
 		return decode_nest(desc->nest, attr);

@@ -79,7 +79,7 @@ void flow_show(json_t *flow)
 	json_t *owner = json_object_get(flow, "owner");
 	json_int_t mark = json_integer_value(json_object_get(flow, "mark"));
 
-	printf("%s", out_text(flow, "protocol"));
+	fputs(out_text(flow, "protocol"), stdout);
 	if (json_object_get(flow, "tcp_state"))
 		printf(" %s", out_text(flow, "tcp_state"));
 	stream_tuple(json_object_get(flow, "original"));

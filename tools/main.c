@@ -11,6 +11,7 @@
 
 #include "looptrack.h"
 #include "out.h"
+#include "pool.h"
 
 struct options opt = { .family = AF_UNSPEC };
 
@@ -167,6 +168,7 @@ int main(int argc, char **argv)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
 			open("/dev/null", O_RDONLY);
 	signal(SIGPIPE, SIG_IGN);
+	pool_init();
 
 	return out_close(run(argc, argv));
 }

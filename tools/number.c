@@ -43,3 +43,15 @@ bool number_parse_mark(const char *word, uint32_t *value, uint32_t *mask)
 	*mask = second;
 	return true;
 }
+
+char *number_write(char *text, uint64_t value)
+{
+	char digits[20];
+	size_t count = 0;
+
+	do {
+		digits[sizeof(digits) - ++count] = '0' + value % 10;
+		value /= 10;
+	} while (value);
+	return mempcpy(text, digits + sizeof(digits) - count, count);
+}

@@ -28,4 +28,15 @@ bool number_parse(const char *word, uint64_t min, uint64_t max, uint64_t *value)
  */
 bool number_parse_mark(const char *word, uint32_t *value, uint32_t *mask);
 
+/**
+ * number_write() - write a decimal number
+ * @text: where to; 20 bytes are enough. No NUL is added.
+ * @value: the number
+ *
+ * As a list of all flows has a dozen each, and printf() takes its time.
+ *
+ * Return: the place behind the last digit.
+ */
+char *number_write(char *text, uint64_t value);
+
 #endif /* NUMBER_H */

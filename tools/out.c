@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "number.h"
 #include "out.h"
 
 #define RED	"\033[31m"
@@ -94,8 +95,14 @@ void out_number(json_t *object, const char *key)
 {
 	json_t *number = json_object_get(object, key);
 
-	if (number)
-		printf(" %s %" JSON_INTEGER_FORMAT, key, json_integer_value(number));
+	char digits[20];
+
+	if (!number)
+		return;
+	putchar(' ');
+	fputs(key, stdout);
+	putchar(' ');
+	fwrite(digits, number_write(digits, json_integer_value(number)) - digits, 1, stdout);
 }
 
 void out_counters(json_t *counters)

@@ -1,33 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What sentences are made of. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "number.h"
 #include "out.h"
 #include "phrase.h"
 
-struct phrase phrase_end(json_t *tuple, const char *address_key, const char *port_key)
+/* The longest that an end of a tuple may be, in a phrase that has both. */
+#define END_MAX		70
+
+/* Write an end, and a NUL. Return: where that is. */
+static char *write_end(char *text, json_t *tuple, const char *address_key, const char *port_key)
 {
 	const char *address = out_text(tuple, address_key);
 	json_t *port = json_object_get(tuple, port_key);
+	bool bracketed = port && strchr(address, ':');
+
+	if (bracketed)
+		*text++ = '[';
+	text = mempcpy(text, address, strnlen(address, END_MAX - sizeof("[]:65535")));
+	if (bracketed)
+		*text++ = ']';
+	if (port) {
+		*text++ = ':';
+		text = number_write(text, (uint16_t)json_integer_value(port));
+	}
+	*text = '\0';
+	return text;
+}
+
+struct phrase phrase_end(json_t *tuple, const char *address_key, const char *port_key)
+{
 	struct phrase phrase;
 
-	if (!port)
-		snprintf(phrase.text, sizeof(phrase.text), "%s", address);
-	else
-		snprintf(phrase.text, sizeof(phrase.text),
-			 strchr(address, ':') ? "[%s]:%d" : "%s:%d", address,
-			 (int)json_integer_value(port));
+	write_end(phrase.text, tuple, address_key, port_key);
 	return phrase;
 }
 
 struct phrase phrase_tuple(json_t *tuple)
 {
-	struct phrase from = phrase_end(tuple, "src", "sport");
-	struct phrase to = phrase_end(tuple, "dst", "dport");
 	struct phrase phrase;
+	char *end;
 
-	snprintf(phrase.text, sizeof(phrase.text), "%.70s -> %.70s", from.text, to.text);
+	end = stpcpy(write_end(phrase.text, tuple, "src", "sport"), " -> ");
+	write_end(end, tuple, "dst", "dport");
 	return phrase;
 }
 

@@ -40,7 +40,8 @@ void stream_end(json_t *tuple, const char *address_key, const char *port_key)
 
 void stream_tuple(json_t *tuple)
 {
-	printf(" %s", phrase_tuple(tuple).text);
+	putchar(' ');
+	fputs(phrase_tuple(tuple).text, stdout);
 }
 
 bool stream_wants(json_t *tuple)
