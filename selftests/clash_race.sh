@@ -112,6 +112,9 @@ forwarded() {
 	players=("$c0" "$c1")
 	address=$(server "$family")
 	[ "$rounds" = "$main" ] || widen "$r" || return
+	# An entry that is looked at afterwards has to be there yet.
+	[ "$proto" != sctp ] ||
+		in_ns "$r" sysctl -qw net.netfilter.nf_conntrack_sctp_timeout_closed=300 || return
 	cure "$rounds"
 }
 
