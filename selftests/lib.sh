@@ -680,10 +680,10 @@ churn() {
 }
 
 # Is this a machine of one processor whose clock counts instructions ("vm -i")? The
-# clock is the judge: 0.95 to 1.05 ns for one.
+# clock is the judge: 0.95 to 1.05 ns for one, if nothing comes in between.
 counts_instructions() {
-	[ "$(nproc)" = 1 ] &&
-		command cost -b 1 -o 10000000 clock | awk '{ exit !($1 > 0.95 && $1 < 1.05) }'
+	[ "$(nproc)" = 1 ] && command cost -b 5 -o 2000000 clock |
+		awk '$1 > 0.95 && $1 < 1.05 { found = 1 } END { exit !found }'
 }
 
 # serve PROTO FAMILY PORT: a server in $s for several races, if there is none.
