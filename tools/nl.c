@@ -192,6 +192,9 @@ static enum exit_code nl_exchange(struct nl *nl, const struct attr_set *set, nl_
 
 		if (received < 0 && errno == EINTR)
 			continue;
+		/* What was asked for comes faster than word that it will. */
+		if (received < 0 && errno == ENOBUFS && nl->subscribed)
+			return EXIT_OK;
 		if (received < 0)
 			return fail(EXIT_SYSTEM, "cannot receive from the kernel: %s",
 				    strerror(errno));
@@ -342,6 +345,7 @@ enum exit_code nl_subscribe(struct nl *nl)
 		       &size, sizeof(size)))
 		setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVBUF,
 			   &size, sizeof(size));
+	nl->subscribed = true;
 	code = nl_join(nl, GENL_ID_CTRL);
 	return code ? code : nl_join(nl, nl->events);
 }

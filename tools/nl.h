@@ -21,6 +21,7 @@
  * @find_line: where the attribute at an offset of the request was written, for
  *	complaints to start with, or at 0, where all of it was, or ""; NULL if in no file
  * @searching: the module may not have what is asked for
+ * @subscribed: messages come by themselves, too
  * @request: the request being built and sent
  * @answer: the datagram received last
  */
@@ -31,6 +32,7 @@ struct nl {
 	unsigned int seq;
 	const char *(*find_line)(size_t offset);
 	bool searching;
+	bool subscribed;
 	__u64 request[2048];
 	__u64 answer[2048];
 };

@@ -620,6 +620,8 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf,
 		print_set(request);
 	} else if (genl->cmd == NF_LOOPTRACK_CMD_TRACE_START) {
 		print_flow("trace", request, NF_LOOPTRACK_A_TRACE_FLOW);
+		if (is("flooded"))
+			return len;
 	} else if (genl->cmd == NF_LOOPTRACK_CMD_EVENT_GET) {
 		put_history(request);
 	} else if (genl->cmd == NF_LOOPTRACK_CMD_FLOW_GET) {
@@ -634,10 +636,16 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf,
 
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *sock, void *buf, size_t size)
 {
+	static bool drowned;
 	ssize_t err = 0;
 	size_t len;
 
 	(void)sock;
+	if (tail == (char *)replies && is("flooded") && !drowned) {
+		drowned = true;
+		errno = ENOBUFS;
+		return -1;
+	}
 	if (tail == (char *)replies && !put_flows())
 		err = put_event(step++);
 	if (err)

@@ -642,6 +642,8 @@ expect_sh "trace: decisions about other flows" 0 '=0=0=1=1=2=' \
 			grep -c "! "
 	done | tr "\n" =)"'
 expect "trace: JSON of a decision" 0 '{"event":{"time":"2026-' 'traced decided' -j trace tcp '*' '*'
+expect "trace: packets that come before the answer, and instead" 0 'dstnat    10.1.0.2:1024' \
+	'traced flooded' trace tcp '*' '*'
 expect "trace: loss" 0 '5 stages were lost' 'traced lost' trace tcp '*' '*'
 expect "trace: JSON" 0 '"hook":"output","stage":"dstnat","pass":1,"packet":77,"length":60' \
 	traced -j trace tcp '*' '*'
