@@ -21,7 +21,7 @@ traffic() {
 	local name=$1
 
 	shift
-	command race -d -l -w 20 -r 0 "$@" \
+	command race -d -l -w 20 -r 0 -T $((KSFT_SLOW ? 5000 : 500)) "$@" \
 		>"$tmp/$name" 2>"$tmp/$name.err" &
 	background+=($!)
 	flowing[$name]=$!
@@ -41,6 +41,7 @@ settled() {
 	# Of UDP nothing is sent again: what is lost has not succeeded.
 	[ "$R_resent" = 0 ] || fail "$name: $R_resent of $R_conns connections lost a packet" ||
 		return
+	[ "$R_slow" = 0 ] || fail "$name: $R_slow of $R_conns connections were slow" || return
 	[ "$R_conns" -ge "$least" ] || fail "$name: only $R_conns connections"
 }
 

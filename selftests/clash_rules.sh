@@ -128,6 +128,7 @@ cured() {
 	[ "$(untranslated)" = 0 ] || fail "$(untranslated) packets left untranslated" || return
 	[ "$R_ok" = "$R_conns" ] && [ "$R_resent" = 0 ] ||
 		fail "$R_ok of $R_conns succeeded, $R_resent SYNs were lost" || return
+	[ "$R_slow" = 0 ] || fail "$R_slow of $R_conns connections were slow" || return
 	[ "$(counter "$r" clash_refused)" = 0 ] || fail "the rules refused flows" || return
 	[ "$(counter "$r" clash_repicked)" -gt 0 ] ||
 		xfail "no clash in $R_rounds rounds with mode enforce"

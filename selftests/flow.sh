@@ -148,7 +148,7 @@ server_up() {
 	started server "$s" exclusions_talk serve tcp 7000
 }
 
-# cpu COMMAND...: into $tmp/NAME; the CPU's time it takes, in ms.
+# cpu NAME COMMAND...: what it says, into $tmp/NAME; the CPU's time it takes, in ms.
 cpu() {
 	local TIMEFORMAT='%U %S'
 

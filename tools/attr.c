@@ -61,6 +61,16 @@ const char *attr_protocol(uint8_t protocol)
 	return protocol < ARRAY_SIZE(protocol_names) ? protocol_names[protocol] : NULL;
 }
 
+const char *attr_protocol_text(uint8_t protocol, char number[4])
+{
+	const char *name = attr_protocol(protocol);
+
+	if (name)
+		return name;
+	*number_write(number, protocol) = '\0';
+	return number;
+}
+
 static const char *attr_key(const struct attr_desc *desc)
 {
 	return desc->key ?: desc->name;
@@ -99,9 +109,9 @@ static json_t *json_word(const struct attr_words *words, uint32_t value)
 
 static json_t *json_protocol(uint8_t protocol)
 {
-	const char *name = attr_protocol(protocol);
+	char number[4];
 
-	return name ? json_string(name) : json_sprintf("%u", protocol);
+	return json_string(attr_protocol_text(protocol, number));
 }
 
 static json_t *json_tcp_flags(uint8_t flags)

@@ -88,6 +88,9 @@ int attr_word(const struct attr_words *words, const char *word);
 /* Name of an IP protocol, or NULL if it is shown as a number */
 const char *attr_protocol(uint8_t protocol);
 
+/* As it is shown: its name, or its number in @number. */
+const char *attr_protocol_text(uint8_t protocol, char number[4]);
+
 /* A name that anybody chose. What is not printable ASCII is shown as "?": it might not
  * even be UTF-8, and must not reach a terminal.
  */

@@ -108,11 +108,12 @@ static enum exit_code decision(struct stream *stream, const struct nlmsghdr *nlh
 {
 	json_t *event = nl_decode(nlh, &attr_event);
 	enum exit_code code = EXIT_OK;
+	char number[4];
 
 	if (!event)
 		return nl_undecodable();
 	if (stream_wants(json_object_get(event, "flow") ?: json_object_get(event, "holder")) &&
-	    event_is_about(event, protocol, ends))
+	    event_is_about(event, attr_protocol_text(protocol, number), ends))
 		code = stream_show(stream, json_pack("{s:O}", "event", event), show_decision);
 	json_decref(event);
 	return code;

@@ -80,12 +80,11 @@ static bool has_tuple(json_t *event, const char *key, const struct endpoint want
 	       (endpoint_wants(&wanted[0], &ends[1]) && endpoint_wants(&wanted[1], &ends[0]));
 }
 
-bool event_is_about(json_t *event, uint8_t protocol, const struct endpoint wanted[2])
+bool event_is_about(json_t *event, const char *protocol, const struct endpoint wanted[2])
 {
 	static const char *const keys[] = { "flow", "wanted", "got", "holder" };
-	uint8_t of;
 
-	if (!endpoint_find_protocol(out_text(event, "protocol"), &of) || of != protocol)
+	if (strcmp(out_text(event, "protocol"), protocol))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (json_object_get(event, keys[i]) && has_tuple(event, keys[i], wanted))

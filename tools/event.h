@@ -3,7 +3,6 @@
 #define EVENT_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include <jansson.h>
 
@@ -15,8 +14,10 @@ void event_show(json_t *event);
 /* The same, without its time. */
 void event_show_decision(json_t *event);
 
-/* Does a flow between these ends, as either of them sees it, occur in an event? */
-bool event_is_about(json_t *event, uint8_t protocol, const struct endpoint wanted[2]);
+/* Does a flow between these ends, as either of them sees it, occur in an event? @protocol
+ * is as it is shown.
+ */
+bool event_is_about(json_t *event, const char *protocol, const struct endpoint wanted[2]);
 
 /*
  * What such an event means for the flow that its client sends as @tuple, in a sentence;

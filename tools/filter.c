@@ -159,16 +159,12 @@ static bool parse_address(struct filter *f, const char *word)
 
 static bool parse_protocol(struct filter *f, const char *word)
 {
-	const char *name;
 	uint8_t protocol;
+	char number[4];
 
 	if (!endpoint_find_protocol(word, &protocol))
 		return false;
-	name = attr_protocol(protocol);
-	if (name)
-		snprintf(f->word, sizeof(f->word), "%s", name);
-	else
-		snprintf(f->word, sizeof(f->word), "%u", protocol);
+	snprintf(f->word, sizeof(f->word), "%s", attr_protocol_text(protocol, number));
 	return true;
 }
 

@@ -94,7 +94,6 @@ const char *out_text(const json_t *object, const char *key)
 void out_number(json_t *object, const char *key)
 {
 	json_t *number = json_object_get(object, key);
-
 	char digits[20];
 
 	if (!number)
