@@ -35,9 +35,6 @@
 #define LT_LINGER_SWEEP	(HZ / 2)
 #define LT_LINGER_SWEEP_MAX	1024
 
-/* The longest that a hook may take from one look into the hash to the next. */
-#define LT_LINGER_RECENT	(HZ / 10)
-
 /**
  * struct lt_linger_closed - a TCP socket that is gone
  * @ln: the module's part of its namespace; NULL if that is gone, too
@@ -130,30 +127,12 @@ static void lt_linger_end(struct lt_net *ln, struct nf_conn *ct,
 {
 	lt_stats_inc(&ln->stats, LINGER_SEEN);
 	if (enforce) {
-		/* Seen by who doesn't find the entry any more: it is marked as
-		 * dying, which is a full barrier, before it leaves the hash.
-		 */
-		WRITE_ONCE(ln->lingered, jiffies);
 		lt_ct_evict(ct);
 		lt_stats_inc(&ln->stats, LINGER_EVICTED);
 	}
 	lt_linger_report(ln->net, ct, who,
 			 enforce ? NF_LOOPTRACK_DECISION_EVICTED :
 				   NF_LOOPTRACK_DECISION_OBSERVED);
-}
-
-/**
- * lt_linger_was_here() - may an entry have gone while somebody looked for it
- * @ln: the module's part of the network namespace
- *
- * Context: any; after the entry was not found.
- * Return: true if linger has just evicted one, whichever.
- */
-bool lt_linger_was_here(const struct lt_net *ln)
-{
-	smp_rmb(); /* the entry's absence is read first; pairs as told above */
-
-	return time_before(jiffies, READ_ONCE(ln->lingered) + LT_LINGER_RECENT);
 }
 
 /* Both ends of a flow ask. What is evicted is so by the first one who finds

@@ -10,7 +10,6 @@ void lt_linger_stop(void);
 void lt_linger_forget(const struct lt_net *ln);
 void lt_linger_watch(struct lt_net *ln);
 void lt_linger_sweep(struct work_struct *work);
-bool lt_linger_was_here(const struct lt_net *ln);
 
 bool lt_linger_is_possible(void);
 

@@ -35,8 +35,6 @@ struct netlink_ext_ack;
  * @express_turn: what flows carry that express has accepted. Written under @lock,
  *	read by hooks without it.
  * @lingering: lt_linger_start() was called for this namespace. Under @lock.
- * @lingered: when linger evicted an entry last, in jiffies. Written by its workers,
- *	read by hooks, without a lock.
  * @hook_work: registers what is in @asked
  * @linger_work: looks after what is in @owners
  * @net: the namespace itself
@@ -59,7 +57,6 @@ struct lt_net {
 	bool lingering;
 	u16 express_turn;
 	struct lt_passmark passmark;
-	unsigned long lingered;
 	struct work_struct hook_work;
 	struct delayed_work linger_work;
 	struct net *net;

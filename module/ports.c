@@ -12,7 +12,6 @@
 
 #include "ct.h"
 #include "event.h"
-#include "linger.h"
 #include "nat.h"
 #include "netns.h"
 #include "owner.h"
@@ -68,6 +67,13 @@ static bool lt_ports_is_dead_udp(struct lt_net *ln, const struct nf_conn *holder
 	ev->holder_owner = owner->who;
 	return !test_bit(LT_OWNER_SHARED, &owner->flags) &&
 	       !lt_owner_is_alive(nf_ct_net(holder), owner);
+}
+
+/* Is the server's end on this host? */
+static bool lt_ports_is_arriving(const struct nf_hook_state *state)
+{
+	return state->hook == NF_INET_LOCAL_IN ||
+	       state->out->flags & IFF_LOOPBACK;
 }
 
 /* Look at the holder of the port a flow lost; evict it if it is dead. Return:
@@ -142,14 +148,16 @@ static unsigned int lt_ports_again(struct lt_net *ln, struct sk_buff *skb,
 
 /* NAT took another port for the flow. Was there need to?
  *
- * Of a port that nobody holds a rule has said so; or linger was faster:
+ * Of a port that nobody holds a rule has said so; or the holder went meanwhile, by
+ * linger, stale or conntrack itself, all of which are busy on loopback:
  *
  *	CPU 0					CPU 1
  *	NAT: is port P free? no
- *						linger: evicts who holds P
+ *						who holds P is evicted
  *	who holds P? nobody
  *
- * The rules tell which it is.
+ * There the rules are asked which it is. Another flow may be faster, so that what
+ * they say is looked at again.
  */
 static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb,
 					  struct nf_conn *ct,
@@ -158,42 +166,47 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 {
 	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
 	struct nf_conntrack_tuple wanted = *reply;
-	unsigned int verdict;
+	unsigned int verdict = NF_ACCEPT;
 	struct nf_conn *holder;
 	bool again = enforce;
 	struct lt_event ev;
 
 	wanted.dst.u.all = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u.all;
 	holder = lt_ct_find(state->net, nf_ct_zone(ct), &wanted, NULL);
-	if (likely(!holder) && !lt_linger_was_here(ln))
+	if (likely(!holder) && !lt_ports_is_arriving(state))
 		return NF_ACCEPT;
 
 	lt_event_describe(&ev, NF_LOOPTRACK_FEATURE_PORTS, ct, state->sk);
 	ev.wanted = wanted;
 	ev.got = *reply;
-	if (holder) {
-		again = lt_ports_evict(ln, holder, &ev, enforce);
-		nf_ct_put(holder);
-	}
-	if (!again)
-		return NF_ACCEPT;
+	do {
+		if (holder) {
+			again = lt_ports_evict(ln, holder, &ev, enforce);
+			nf_ct_put(holder);
+		}
+		if (!again || !lt_nat_may_pick(ev.picks))
+			break;
 
-	verdict = lt_ports_again(ln, skb, ct, state, &again);
-	if (verdict != NF_ACCEPT)
-		return verdict;
+		verdict = lt_ports_again(ln, skb, ct, state, &again);
+		if (verdict != NF_ACCEPT || !again)
+			break;
 
-	ev.picks++;
-	ev.got = *reply;
-	if (nf_ct_tuple_equal(reply, &wanted)) {
-		if (!holder)
-			lt_stats_inc(&ln->stats, PORTS_DEAD);
-		lt_stats_inc(&ln->stats, PORTS_KEPT);
-		lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_KEPT);
-	} else if (holder) {
-		lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_EVICTED);
-	}
+		ev.picks++;
+		ev.got = *reply;
+		if (nf_ct_tuple_equal(reply, &wanted)) {
+			/* Who held it is evicted and counted, or went by itself. */
+			if (!holder)
+				lt_stats_inc(&ln->stats, PORTS_DEAD);
+			lt_stats_inc(&ln->stats, PORTS_KEPT);
+			lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_KEPT);
+			break;
+		}
+		if (holder)
+			lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_EVICTED);
+		holder = lt_ct_find(state->net, nf_ct_zone(ct), &wanted, NULL);
+	} while (holder);
 
-	return NF_ACCEPT;
+	return verdict;
 }
 
 static const struct tcphdr *lt_ports_tcphdr(const struct sk_buff *skb,
@@ -304,13 +317,6 @@ static bool lt_ports_client_is_held(struct net *net, const struct nf_conn *ct,
 
 	/* Who listens to all addresses means those of this host. */
 	return held && lt_sock_is_local(net, &sent);
-}
-
-/* Is the server's end on this host? */
-static bool lt_ports_is_arriving(const struct nf_hook_state *state)
-{
-	return state->hook == NF_INET_LOCAL_IN ||
-	       state->out->flags & IFF_LOOPBACK;
 }
 
 static bool lt_ports_held(struct lt_net *ln, struct sk_buff *skb,
