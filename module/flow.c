@@ -74,7 +74,7 @@ static int lt_flow_put_first(struct sk_buff *msg, const struct nf_conn *ct)
 
 static int lt_flow_put_second(struct sk_buff *msg, const struct lt_owner *owner)
 {
-	if (!test_bit(LT_OWNER_COUNTED, &owner->flags))
+	if (!lt_owner_is(owner, LT_OWNER_COUNTED))
 		return 0;
 
 	return lt_flow_put_counter(msg, NF_LOOPTRACK_A_FLOW_SECOND_ORIGINAL,
@@ -106,10 +106,10 @@ static int lt_flow_put_owner(struct sk_buff *msg, struct user_namespace *ns,
 	struct nlattr *nest = nla_nest_start(msg, NF_LOOPTRACK_A_FLOW_OWNER);
 
 	if (!nest ||
-	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_OWNER_COOKIE, owner->who.cookie,
+	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_OWNER_COOKIE, owner->cookie,
 			      NF_LOOPTRACK_A_OWNER_PAD) ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_OWNER_UID,
-			from_kuid_munged(ns, owner->who.uid)) ||
+			from_kuid_munged(ns, owner->uid)) ||
 	    lt_flow_put_process(msg, ns, owner) ||
 	    (owner->cgroup &&
 	     nla_put_u64_64bit(msg, NF_LOOPTRACK_A_OWNER_CGROUP, owner->cgroup,
@@ -187,7 +187,7 @@ static bool lt_flow_is_stale(const struct nf_conn *ct, const struct lt_ends *end
 		return false;
 
 	if (nf_ct_protonum(ct) == IPPROTO_UDP)
-		return owner && !test_bit(LT_OWNER_SHARED, &owner->flags) &&
+		return owner && !lt_owner_is(owner, LT_OWNER_SHARED) &&
 		       !lt_owner_is_alive(net, owner);
 
 	if (nf_ct_protonum(ct) != IPPROTO_TCP)

@@ -377,14 +377,14 @@ static void lt_linger_udp(struct lt_net *ln, struct lt_owner *owner)
 	ct = lt_ct_find_in(ln->net, owner->key.zone, &owner->key.flow);
 	if (ct) {
 		gone = mode != NF_LOOPTRACK_MODE_OFF &&
-		       test_bit(LT_OWNER_LOOPBACK, &owner->flags) &&
-		       !test_bit(LT_OWNER_DEAD_TOLD, &owner->flags) &&
+		       lt_owner_is(owner, LT_OWNER_LOOPBACK) &&
+		       !lt_owner_is(owner, LT_OWNER_DEAD_TOLD) &&
 		       lt_linger_may_evict(ct) &&
 		       !lt_linger_has_udp(ln->net, ct);
 		if (gone) {
 			gone = mode == NF_LOOPTRACK_MODE_ENFORCE;
-			lt_linger_end(ln, ct, owner->who, gone);
-			set_bit(LT_OWNER_DEAD_TOLD, &owner->flags);
+			lt_linger_end(ln, ct, lt_owner_who(owner), gone);
+			lt_owner_set(owner, LT_OWNER_DEAD_TOLD);
 		}
 		nf_ct_put(ct);
 	}

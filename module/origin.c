@@ -95,7 +95,7 @@ void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
 	u8 mode = lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN);
 	struct sock *sk = lt_origin_socket(ct, state);
 	struct lt_owner *owner;
-	unsigned long flags;
+	unsigned int flags;
 	bool udp;
 
 	udp = nf_ct_protonum(ct) == IPPROTO_UDP;
@@ -110,11 +110,11 @@ void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
 		return;
 	}
 
-	flags = loopback ? BIT(LT_OWNER_LOOPBACK) : 0;
+	flags = loopback ? LT_OWNER_LOOPBACK : 0;
 	if (loopback && lt_mode(ln, NF_LOOPTRACK_FEATURE_PASSMARK))
-		flags |= BIT(LT_OWNER_COUNTED);
+		flags |= LT_OWNER_COUNTED;
 	if (udp && lt_origin_is_shared(ln, ct, sk))
-		flags |= BIT(LT_OWNER_SHARED);
+		flags |= LT_OWNER_SHARED;
 
 	owner = lt_owner_note(&ln->owners, ct, sk, flags);
 	if (!owner)
@@ -124,7 +124,7 @@ void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
 		lt_stats_inc(&ln->stats, ORIGIN_NOTED);
 	if (udp && nat) {
 		lt_netns_want(ln, LT_HOOK_UDP);
-		if (flags & BIT(LT_OWNER_SHARED))
+		if (flags & LT_OWNER_SHARED)
 			lt_stats_inc(&ln->stats, STALE_SHARED);
 	}
 	lt_stats_add(&ln->stats, ORIGIN_DROPPED, lt_owners_trim(&ln->owners));
@@ -262,8 +262,8 @@ static void lt_origin_tell_owner(struct nf_looptrack_origin *origin,
 	struct user_namespace *ns = current_user_ns();
 
 	origin->known |= NF_LOOPTRACK_ORIGIN_SOCKET;
-	origin->uid = from_kuid_munged(ns, owner->who.uid);
-	origin->cookie = owner->who.cookie;
+	origin->uid = from_kuid_munged(ns, owner->uid);
+	origin->cookie = owner->cookie;
 	origin->cgroup = owner->cgroup;
 	origin->time = lt_origin_since(owner);
 

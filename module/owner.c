@@ -88,7 +88,7 @@ static void lt_owner_del(struct lt_owners *owners, struct lt_owner *owner)
 {
 	rhashtable_remove_fast(&owners->table, &owner->node, lt_owner_params);
 	list_del(&owner->list);
-	set_bit(LT_OWNER_GONE, &owner->flags);
+	lt_owner_set(owner, LT_OWNER_GONE);
 	WRITE_ONCE(owners->count, owners->count - 1);
 	kfree_rcu(owner, rcu);
 }
@@ -157,31 +157,34 @@ static int lt_owner_insert(struct lt_owners *owners, struct lt_owner *owner)
  * @owners: of the namespace
  * @ct: its entry
  * @sk: full socket that sends its first packet
- * @flags: bits of LT_OWNER_*
+ * @flags: of enum lt_owner_flag
  *
  * Context: RCU read lock; softirq or process context.
  * Return: the owner, valid under the same read lock, or NULL.
  */
 struct lt_owner *lt_owner_note(struct lt_owners *owners,
 			       const struct nf_conn *ct, struct sock *sk,
-			       unsigned long flags)
+			       unsigned int flags)
 {
+	unsigned int counters = flags & LT_OWNER_COUNTED ? IP_CT_DIR_MAX : 0;
 	struct lt_owner *owner;
 
-	BUILD_BUG_ON(sizeof(*owner) > 192);
-	owner = kzalloc(sizeof(*owner), GFP_ATOMIC | __GFP_NOWARN);
+	BUILD_BUG_ON(sizeof(*owner) > 128);
+	BUILD_BUG_ON(struct_size(owner, second, IP_CT_DIR_MAX) > 192);
+	owner = kzalloc(struct_size(owner, second, counters),
+			GFP_ATOMIC | __GFP_NOWARN);
 	if (!owner) {
 		lt_owner_forget(owners, ct);
 		return NULL;
 	}
 
-	lt_sock_cookie(sk);
-	owner->who = lt_sock_who(sk);
+	owner->cookie = lt_sock_cookie(sk);
+	owner->uid = READ_ONCE(sk->sk_uid);
 	owner->cgroup = lt_sock_cgroup_id(sk);
 	owner->since = ktime_get_boottime_ns();
 	/* Its entry is not in the table yet. */
 	owner->due = jiffies + HZ;
-	owner->flags = flags;
+	atomic_set(&owner->flags, flags);
 	lt_owner_key(&owner->key, ct);
 	lt_owner_note_process(owner);
 
@@ -270,7 +273,7 @@ struct lt_owner *lt_owner_find(struct lt_owners *owners,
 bool lt_owner_is_alive(struct net *net, const struct lt_owner *owner)
 {
 	return lt_sock_udp_has(net, ntohs(owner->key.flow.src.u.udp.port),
-			       owner->who.cookie);
+			       owner->cookie);
 }
 
 /**
@@ -281,7 +284,7 @@ bool lt_owner_is_alive(struct net *net, const struct lt_owner *owner)
 void lt_owner_drop(struct lt_owners *owners, struct lt_owner *owner)
 {
 	spin_lock_bh(&owners->lock);
-	if (!test_bit(LT_OWNER_GONE, &owner->flags))
+	if (!lt_owner_is(owner, LT_OWNER_GONE))
 		lt_owner_del(owners, owner);
 	spin_unlock_bh(&owners->lock);
 }

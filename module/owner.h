@@ -22,20 +22,20 @@ struct lt_owner_key {
 	u16 pad;
 };
 
-/* Bits of an owner's flags. */
-enum {
+/* What is known of an owner. */
+enum lt_owner_flag {
 	/* More than one socket sends on the flow, or could when it was new. */
-	LT_OWNER_SHARED,
+	LT_OWNER_SHARED = BIT(0),
 	/* Both ends are on this host. */
-	LT_OWNER_LOOPBACK,
+	LT_OWNER_LOOPBACK = BIT(1),
 	/* Found stale, and told so, by a mode that leaves it at that. */
-	LT_OWNER_STALE_TOLD,
+	LT_OWNER_STALE_TOLD = BIT(2),
 	/* Found dead, likewise. */
-	LT_OWNER_DEAD_TOLD,
+	LT_OWNER_DEAD_TOLD = BIT(3),
 	/* What is on its second pass is counted. */
-	LT_OWNER_COUNTED,
+	LT_OWNER_COUNTED = BIT(4),
 	/* Forgotten: out of table and list. Set under the lock of them. */
-	LT_OWNER_GONE,
+	LT_OWNER_GONE = BIT(5),
 };
 
 /**
@@ -45,19 +45,21 @@ enum {
  * @rcu: to free it, when it is in @list no more
  * @key: the flow; constant
  * @due: TCP: when to see whether the flow is over, in jiffies; the sweep's own
- * @who: the socket; constant
+ * @cookie: of the socket; constant
+ * @uid: its user; constant
+ * @flags: of enum lt_owner_flag; set by anybody, and never cleared
  * @cgroup: id of its cgroup, or 0; constant
  * @since: when it opened the flow, in nanoseconds since the host's start; constant
- * @flags: LT_OWNER_*; bits are set by anybody, and never cleared
  * @pid: the process, as the initial PID namespace numbers it; 0 if it isn't known,
  *	as the packet was sent by nobody's leave, from a timer. Constant, as the
  *	next two are, which are valid with it.
  * @gid: its group
  * @comm: its name
  * @second: packets and bytes on their second pass, by direction, from the IP header
- *	on; counted while passmark is not off
+ *	on; there if LT_OWNER_COUNTED is set
  *
- * 192 bytes is what an owner may take.
+ * There may be one for each flow: 128 bytes, or 192 where passes are counted, are
+ * what the allocator has.
  */
 struct lt_owner {
 	struct rhash_head node;
@@ -67,15 +69,37 @@ struct lt_owner {
 	};
 	struct lt_owner_key key;
 	u32 due;
-	struct lt_who who;
+	u64 cookie;
+	kuid_t uid;
+	atomic_t flags;
 	u64 cgroup;
 	u64 since;
-	unsigned long flags;
 	pid_t pid;
 	kgid_t gid;
 	char comm[TASK_COMM_LEN];
-	struct nf_conn_counter second[IP_CT_DIR_MAX];
+	struct nf_conn_counter second[];
 };
+
+static inline bool lt_owner_is(const struct lt_owner *owner,
+			       enum lt_owner_flag flag)
+{
+	return atomic_read(&owner->flags) & flag;
+}
+
+/* Return: true if it was so before. */
+static inline bool lt_owner_set(struct lt_owner *owner, enum lt_owner_flag flag)
+{
+	return atomic_fetch_or(flag, &owner->flags) & flag;
+}
+
+static inline struct lt_who lt_owner_who(const struct lt_owner *owner)
+{
+	return (struct lt_who) {
+		.cookie = owner->cookie,
+		.uid = owner->uid,
+		.known = true,
+	};
+}
 
 /**
  * struct lt_owners - the flows that sockets of a namespace have opened
@@ -99,7 +123,7 @@ void lt_owners_flush(struct lt_owners *owners);
 
 struct lt_owner *lt_owner_note(struct lt_owners *owners,
 			       const struct nf_conn *ct, struct sock *sk,
-			       unsigned long flags);
+			       unsigned int flags);
 unsigned int lt_owners_trim(struct lt_owners *owners);
 void lt_owner_forget(struct lt_owners *owners, const struct nf_conn *ct);
 struct lt_owner *lt_owner_find(struct lt_owners *owners,

@@ -19,7 +19,7 @@ static void lt_passmark_count(struct lt_net *ln, const struct sk_buff *skb)
 		return;
 
 	owner = lt_owner_find(&ln->owners, ct);
-	if (!owner || !test_bit(LT_OWNER_COUNTED, &owner->flags))
+	if (!owner || !lt_owner_is(owner, LT_OWNER_COUNTED))
 		return;
 
 	pass = &owner->second[CTINFO2DIR(ctinfo)];

@@ -64,8 +64,8 @@ static bool lt_ports_is_dead_udp(struct lt_net *ln, const struct nf_conn *holder
 	if (!owner)
 		return false;
 
-	ev->holder_owner = owner->who;
-	return !test_bit(LT_OWNER_SHARED, &owner->flags) &&
+	ev->holder_owner = lt_owner_who(owner);
+	return !lt_owner_is(owner, LT_OWNER_SHARED) &&
 	       !lt_owner_is_alive(nf_ct_net(holder), owner);
 }
 

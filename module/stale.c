@@ -241,11 +241,11 @@ void lt_stale_check_zoned_syn(struct lt_net *ln, const struct sk_buff *skb,
  */
 static bool lt_stale_is_past_udp(struct lt_net *ln, struct lt_owner *owner)
 {
-	if (test_bit(LT_OWNER_SHARED, &owner->flags))
+	if (lt_owner_is(owner, LT_OWNER_SHARED))
 		return false;
 
 	if (lt_owner_is_alive(ln->net, owner)) {
-		if (!test_and_set_bit(LT_OWNER_SHARED, &owner->flags))
+		if (!lt_owner_set(owner, LT_OWNER_SHARED))
 			lt_stats_inc(&ln->stats, STALE_SHARED);
 		return false;
 	}
@@ -262,10 +262,10 @@ lt_stale_evict_udp(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 
 	lt_stale_describe(&ev, ct, lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
 			  state->sk);
-	ev.holder_owner = owner->who;
+	ev.holder_owner = lt_owner_who(owner);
 	if (!lt_stale_enforces(ln)) {
 		/* Once for each, not with each packet. */
-		if (!test_and_set_bit(LT_OWNER_STALE_TOLD, &owner->flags))
+		if (!lt_owner_set(owner, LT_OWNER_STALE_TOLD))
 			lt_stale_observed(ln, &ev);
 		return NF_ACCEPT;
 	}
@@ -298,7 +298,7 @@ unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	owner = lt_owner_find(&ln->owners, ct);
-	if (!owner || owner->who.cookie == atomic64_read(&sk->sk_cookie) ||
+	if (!owner || owner->cookie == atomic64_read(&sk->sk_cookie) ||
 	    !lt_stale_is_past_udp(ln, owner))
 		return NF_ACCEPT;
 
