@@ -135,17 +135,29 @@ static void lt_linger_end(struct lt_net *ln, struct nf_conn *ct,
 				   NF_LOOPTRACK_DECISION_OBSERVED);
 }
 
-/* Both ends of a flow ask. What is evicted is so by the first one who finds
- * nobody left:
+/* Has a socket had its peer's FIN, and is it about to be in TIME_WAIT? */
+static bool lt_linger_has_fin(const struct sock *sk, int state)
+{
+	return state == TCP_FIN_WAIT2 && sock_flag(sk, SOCK_DONE);
+}
+
+/* Who closed first is not asked about when it has the other one's FIN: that one,
+ * in LAST_ACK, goes when it has the ACK, and is the last. It may even be faster,
+ * though who sent the ACK has nothing more to say:
  *
  *	CPU 0					CPU 1
  *	client has the FIN, sends its ACK
- *						server has that, is gone; the
- *						client is not: not the last
- *	client is in TIME_WAIT, asks; there
- *	is no server
- *
- * What is only observed is to be counted once. An end in TIME_WAIT closed first, and
+ *						server has that, is gone, asks;
+ *						the client is in FIN_WAIT2
+ *	client is in TIME_WAIT
+ */
+static bool lt_linger_is_there(const struct sock *sk)
+{
+	return lt_sock_is_live(sk) && !lt_linger_has_fin(sk, sk->sk_state);
+}
+
+/* Both ends may ask. What is evicted is so by the first one who finds nobody left;
+ * what is only observed is to be counted once. An end in TIME_WAIT closed first, and
  * the other one is the last; unless that went without a word, and the FIN that
  * this one waits for never comes. If both are in TIME_WAIT, both closed at once;
  * if neither is, one was reset: that is the client's to count.
@@ -194,7 +206,9 @@ static void lt_linger_tcp(const struct lt_linger_closed *closed)
 
 	enforce = lt_linger_mode(ln) == NF_LOOPTRACK_MODE_ENFORCE;
 	lt_ends_find(&ends, ct, NULL);
-	last = lt_linger_may_evict(ct) && !lt_ends_live(&ends) &&
+	last = lt_linger_may_evict(ct) &&
+	       !lt_linger_is_there(ends.sk[IP_CT_DIR_ORIGINAL]) &&
+	       !lt_linger_is_there(ends.sk[IP_CT_DIR_REPLY]) &&
 	       lt_linger_is_turn(&ends, dir, enforce) &&
 	       (closed->by_lo || lt_ct_is_loopback(ct));
 	/* Before the next flow of this tuple may have its owner. */
@@ -332,7 +346,7 @@ static void lt_linger_state(void *data, const struct sock *sk,
 {
 	struct lt_net *ln;
 
-	if (newstate != TCP_CLOSE)
+	if (newstate != TCP_CLOSE || lt_linger_has_fin(sk, oldstate))
 		return;
 
 	/* The kernel's own sockets may outlive what we know of their namespace. */

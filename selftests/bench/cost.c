@@ -39,7 +39,7 @@
 #define MAX_CONNS	20000
 #define MAX_OPS		100000000
 #define BEYOND		30000
-#define SETTLE_US	400000
+#define SETTLE_US	2500000
 #define MAX_RETRIES	20
 
 static const char *netns, *server_netns, *hook, *ip;
@@ -318,7 +318,8 @@ static bool play_batch(double *took)
 		exit(2);
 	/* What has been left to RCU, or to the module's feature linger, of the
 	 * batch before does not belong to this one. (The kernel, too, removes
-	 * dead entries and sockets later.)
+	 * dead entries and sockets later.) Of an owner whose entry somebody else
+	 * has removed linger learns after two seconds.
 	 */
 	usleep(SETTLE_US);
 
