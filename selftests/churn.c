@@ -110,7 +110,10 @@ static void proxy(int sock)
 		if (fd < 0)
 			continue;
 		/* Both families have it in the same place. */
-		if (send(fd, &peer.in.sin_port, 2, MSG_NOSIGNAL) == 2 && opt.client_first)
+		if (send(fd, &peer.in.sin_port, 2, MSG_NOSIGNAL) != 2)
+			fprintf(stderr, "churn: the proxy can't answer port %u: %s\n",
+				ntohs(peer.in.sin_port), strerror(errno));
+		else if (opt.client_first)
 			while (read(fd, &byte, 1) > 0)
 				;
 		close(fd);
