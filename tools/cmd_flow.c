@@ -20,12 +20,14 @@
  * @filter: which are wanted
  * @count: how many were
  * @rows: how many are shown at most
+ * @before: written before the first, when there is somebody to ask
  * @unread: nobody takes the rest; why, is told by out_close()
  */
 struct listing {
 	struct filter *filter;
 	unsigned long count;
 	unsigned long rows;
+	const char *before;
 	bool unread;
 };
 
@@ -58,7 +60,12 @@ static enum exit_code list(struct listing *listing)
 	struct nl nl;
 
 	code = nl_open(&nl);
-	if (!code)
+	if (!code) {
+		fputs(listing->before, stdout);
+		/* Before any complaint, too. */
+		listing->unread = !out_flush();
+	}
+	if (!code && !listing->unread)
 		code = nl_list(&nl, NF_LOOPTRACK_CMD_FLOW_GET, &attr_flow, take, listing);
 	nl_close(&nl);
 	return listing->unread ? EXIT_OK : code;
@@ -70,6 +77,7 @@ static enum exit_code list_once(struct listing *listing)
 	enum exit_code code;
 
 	listing->rows = -1UL;
+	listing->before = "";
 	code = list(listing);
 	if (opt.json && !code)
 		puts(listing->count ? "]" : "[]");
@@ -79,6 +87,7 @@ static enum exit_code list_once(struct listing *listing)
 }
 
 /* A flow is a line, cut off at the edge, or the first ones would scroll away. */
+#define CLEAR		"\033[H\033[J"
 #define WRAP_OFF	"\033[?7l"
 #define WRAP_ON		"\033[?7h"
 
@@ -99,15 +108,18 @@ static enum exit_code list_again(struct listing *listing, unsigned int seconds)
 		return fail(EXIT_USAGE, "flow: watch is for terminals; list writes JSON");
 	signal(SIGINT, stop);
 	signal(SIGTERM, stop);
+	listing->before = CLEAR WRAP_OFF;
 	while (!code && out_flush()) {
 		listing->count = 0;
 		listing->rows = -1UL;
 		if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_row > 2)
 			listing->rows = size.ws_row - 2;
-		fputs("\033[H\033[J" WRAP_OFF, stdout);
 		code = list(listing);
-		printf(WRAP_ON "%lu flows, every %u s", listing->count, seconds);
-		if (out_flush() && !code)
+		fputs(WRAP_ON, stdout);
+		if (code)
+			break;
+		printf("%lu flows, every %u s", listing->count, seconds);
+		if (out_flush())
 			sleep(seconds);
 	}
 	return code;

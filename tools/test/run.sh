@@ -770,6 +770,14 @@ valid() {
 import json, sys
 print(len(json.load(sys.stdin)))')=\""
 }
+expect_sh "flow watch: until it is interrupted" 0 '5 flows, every 1 s@[?7h' \
+	'timeout --foreground -s INT 0.5 $fake flow watch -i 1 | tr "\033" "@"'
+expect_sh "flow watch: a screen of its own" 0 '@[H@[J@[?7ltcp' \
+	'timeout --foreground -s INT 0.5 $fake flow watch | tr "\033" "@"'
+expect_sh "flow watch: not for JSON" 1 'watch is for terminals' '$fake -j flow watch'
+expect_sh "flow watch: nothing is cleared if there is nobody to ask" 0 '=@[?7h=' \
+	'echo "=$(LOOPTRACK_FAKE=absent $fake flow watch 2>/dev/null | tr "\033" "@")="'
+expect "flow watch: nobody to ask" 3 'module nf_looptrack is not loaded' absent flow watch
 valid "flow list: JSON that others understand" 5 '-j flow list'
 valid "flow list: pretty JSON that others understand" 5 '-jp flow list'
 LOOPTRACK_FAKE=many valid "flow list: a long one" 3000 '-j flow list'
