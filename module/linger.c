@@ -142,18 +142,28 @@ static bool lt_linger_has_fin(const struct sock *sk, int state)
 }
 
 /* Who closed first is not asked about when it has the other one's FIN: that one,
- * in LAST_ACK, goes when it has the ACK, and is the last. It may even be faster,
- * though who sent the ACK has nothing more to say:
+ * in LAST_ACK, goes when it has the ACK, and is the last. It may even be faster:
  *
  *	CPU 0					CPU 1
  *	client has the FIN, sends its ACK
  *						server has that, is gone, asks;
  *						the client is in FIN_WAIT2
  *	client is in TIME_WAIT
+ *
+ * Then it asks once more, when there is a TIME_WAIT socket to be reaped.
  */
-static bool lt_linger_is_there(const struct sock *sk)
+static bool lt_linger_is_early(const struct lt_ends *ends)
 {
-	return lt_sock_is_live(sk) && !lt_linger_has_fin(sk, sk->sk_state);
+	const struct sock *sk;
+	unsigned int dir;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		sk = ends->sk[dir];
+		if (lt_sock_is_live(sk) && lt_linger_has_fin(sk, sk->sk_state))
+			return true;
+	}
+
+	return false;
 }
 
 /* Both ends may ask. What is evicted is so by the first one who finds nobody left;
@@ -191,24 +201,25 @@ static bool lt_linger_is_turn(const struct lt_ends *ends,
  * it gone. Without, the SYN went on by an entry that conntrack would have
  * replaced or not; if not, the connection is sent to where the old one was, or
  * loses its answer and sends the SYN again.
+ *
+ * Return: true if it is too early to say.
  */
-static void lt_linger_tcp(const struct lt_linger_closed *closed)
+static bool lt_linger_tcp(const struct lt_linger_closed *closed)
 {
 	struct lt_net *ln = closed->ln;
 	enum ip_conntrack_dir dir;
-	bool enforce, last;
+	bool enforce, last, early;
 	struct lt_ends ends;
 	struct nf_conn *ct;
 
 	ct = lt_ct_find(ln->net, &nf_ct_zone_dflt, &closed->sent, &dir);
 	if (!ct)
-		return;
+		return false;
 
 	enforce = lt_linger_mode(ln) == NF_LOOPTRACK_MODE_ENFORCE;
 	lt_ends_find(&ends, ct, NULL);
-	last = lt_linger_may_evict(ct) &&
-	       !lt_linger_is_there(ends.sk[IP_CT_DIR_ORIGINAL]) &&
-	       !lt_linger_is_there(ends.sk[IP_CT_DIR_REPLY]) &&
+	early = lt_linger_is_early(&ends);
+	last = lt_linger_may_evict(ct) && !lt_ends_live(&ends) &&
 	       lt_linger_is_turn(&ends, dir, enforce) &&
 	       (closed->by_lo || lt_ct_is_loopback(ct));
 	/* Before the next flow of this tuple may have its owner. */
@@ -221,10 +232,54 @@ static void lt_linger_tcp(const struct lt_linger_closed *closed)
 	else
 		lt_ends_put(&ends);
 	nf_ct_put(ct);
+
+	return early;
 }
 
 static void lt_linger_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(lt_linger_tcp_work, lt_linger_work);
+
+/* The chunk to write to, under the queue's lock. */
+static struct lt_linger_chunk *lt_linger_room(struct lt_linger_queue *queue)
+{
+	struct lt_linger_chunk *chunk = queue->chunks;
+
+	if (likely(chunk && chunk->count < LT_LINGER_CHUNK))
+		return chunk;
+
+	if (queue->count == LT_LINGER_CHUNKS)
+		return NULL;
+
+	chunk = kmalloc(sizeof(*chunk), GFP_ATOMIC | __GFP_NOWARN);
+	if (!chunk)
+		return NULL;
+
+	chunk->next = queue->chunks;
+	chunk->count = 0;
+	queue->chunks = chunk;
+	if (++queue->count == LT_LINGER_CHUNKS / 2)
+		mod_delayed_work(system_wq, &lt_linger_tcp_work, 0);
+
+	return chunk;
+}
+
+static void lt_linger_enqueue(const struct lt_linger_closed *closed)
+{
+	struct lt_linger_queue *queue;
+	struct lt_linger_chunk *chunk;
+
+	local_bh_disable();
+	queue = this_cpu_ptr(&lt_linger_queues);
+	spin_lock(&queue->lock);
+	chunk = lt_linger_room(queue);
+	if (chunk)
+		chunk->closed[chunk->count++] = *closed;
+	spin_unlock(&queue->lock);
+	local_bh_enable();
+
+	if (!delayed_work_pending(&lt_linger_tcp_work))
+		schedule_delayed_work(&lt_linger_tcp_work, LT_LINGER_DELAY);
+}
 
 /* Look at what waits in a queue. */
 static void lt_linger_drain(struct lt_linger_queue *queue)
@@ -242,8 +297,8 @@ static void lt_linger_drain(struct lt_linger_queue *queue)
 		next = chunk->next;
 		for (i = 0; i < chunk->count; i++) {
 			rcu_read_lock();
-			if (chunk->closed[i].ln)
-				lt_linger_tcp(&chunk->closed[i]);
+			if (chunk->closed[i].ln && lt_linger_tcp(&chunk->closed[i]))
+				lt_linger_enqueue(&chunk->closed[i]);
 			rcu_read_unlock();
 		}
 		kfree(chunk);
@@ -288,54 +343,16 @@ void lt_linger_forget(const struct lt_net *ln)
 	mutex_unlock(&lt_linger_drain_lock);
 }
 
-/* The chunk to write to, under the queue's lock. */
-static struct lt_linger_chunk *lt_linger_room(struct lt_linger_queue *queue)
+static noinline void lt_linger_note(struct lt_net *ln, const struct sock *sk)
 {
-	struct lt_linger_chunk *chunk = queue->chunks;
+	struct lt_linger_closed closed = {
+		.ln = ln,
+		.who = lt_sock_who(sk),
+		.by_lo = sk->sk_rx_dst_ifindex,
+	};
 
-	if (likely(chunk && chunk->count < LT_LINGER_CHUNK))
-		return chunk;
-
-	if (queue->count == LT_LINGER_CHUNKS)
-		return NULL;
-
-	chunk = kmalloc(sizeof(*chunk), GFP_ATOMIC | __GFP_NOWARN);
-	if (!chunk)
-		return NULL;
-
-	chunk->next = queue->chunks;
-	chunk->count = 0;
-	queue->chunks = chunk;
-	if (++queue->count == LT_LINGER_CHUNKS / 2)
-		mod_delayed_work(system_wq, &lt_linger_tcp_work, 0);
-
-	return chunk;
-}
-
-static noinline void lt_linger_enqueue(struct lt_net *ln, const struct sock *sk)
-{
-	struct lt_linger_closed *closed;
-	struct lt_linger_queue *queue;
-	struct lt_linger_chunk *chunk;
-
-	local_bh_disable();
-	queue = this_cpu_ptr(&lt_linger_queues);
-	spin_lock(&queue->lock);
-	chunk = lt_linger_room(queue);
-	if (chunk) {
-		closed = &chunk->closed[chunk->count];
-		if (lt_sock_sent(&closed->sent, sk)) {
-			closed->ln = ln;
-			closed->who = lt_sock_who(sk);
-			closed->by_lo = sk->sk_rx_dst_ifindex;
-			chunk->count++;
-		}
-	}
-	spin_unlock(&queue->lock);
-	local_bh_enable();
-
-	if (!delayed_work_pending(&lt_linger_tcp_work))
-		schedule_delayed_work(&lt_linger_tcp_work, LT_LINGER_DELAY);
+	if (lt_sock_sent(&closed.sent, sk))
+		lt_linger_enqueue(&closed);
 }
 
 /* Called in process context with the socket owned, or in softirq with its lock
@@ -359,7 +376,7 @@ static void lt_linger_state(void *data, const struct sock *sk,
 	ln = lt_net(sock_net(sk));
 	if (lt_linger_mode(ln) != NF_LOOPTRACK_MODE_OFF &&
 	    nf_conntrack_count(ln->net))
-		lt_linger_enqueue(ln, sk);
+		lt_linger_note(ln, sk);
 }
 
 /* A UDP flow without owner: does somebody else have its ports? A server that

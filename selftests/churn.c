@@ -111,7 +111,7 @@ static void proxy(int sock)
 			continue;
 		/* Both families have it in the same place. */
 		if (send(fd, &peer.in.sin_port, 2, MSG_NOSIGNAL) != 2)
-			fprintf(stderr, "churn: the proxy can't answer port %u: %s\n",
+			fprintf(stderr, "churn: no answer to port %u: %s\n",
 				ntohs(peer.in.sin_port), strerror(errno));
 		else if (opt.client_first)
 			while (read(fd, &byte, 1) > 0)
