@@ -115,11 +115,23 @@ static void lt_loopguard_note_client(const struct net *net,
 	put_cpu_ptr(&lt_loopguard_clients);
 }
 
-/* Is it a process that sends, whose files can be looked at, and were not just now? */
+/* Is it a process that sends, whose files can be looked at, and were not just now?
+ * Their lock is taken with BHs on. connect() sends its SYN so, too; but what a
+ * socket sends as it is released leaves under its spinlock:
+ *
+ *	CPU 0, a thread				CPU 1, another one
+ *	dup(): has the files' lock
+ *						release_sock(): has the socket's
+ *						lock, sends; waits for the files'
+ *	interrupt, softirq: waits for the
+ *	socket's lock
+ *
+ * That is no connection that begins, though conntrack may take it for one.
+ */
 static bool lt_loopguard_may_own(const struct net *net,
 				 const struct nf_conntrack_tuple *reply)
 {
-	return in_task() && !(current->flags & PF_KTHREAD) &&
+	return in_task() && !in_softirq() && !(current->flags & PF_KTHREAD) &&
 	       !lt_loopguard_is_client(net, reply);
 }
 
