@@ -770,10 +770,12 @@ valid() {
 import json, sys
 print(len(json.load(sys.stdin)))')=\""
 }
-expect_sh "flow watch: until it is interrupted" 0 '5 flows, every 1 s@[?7h' \
-	'timeout --foreground -s INT 0.5 $fake flow watch -i 1 | tr "\033" "@"'
-expect_sh "flow watch: a screen of its own" 0 '@[H@[J@[?7ltcp' \
-	'timeout --foreground -s INT 0.5 $fake flow watch | tr "\033" "@"'
+# watched: what is on the screen when the first list is complete and Ctrl-C is pressed.
+watched='timeout --foreground 20 $fake flow watch >'"$work/watched"' & i=0
+	until grep -q "every 2 s" '"$work/watched"' || [ $i = 200 ]; do sleep 0.05; i=$((i + 1)); done
+	kill -INT $!; wait $!; code=$?; tr "\033" "@" <'"$work/watched"'; exit $code'
+expect_sh "flow watch: until it is interrupted" 0 '5 flows, every 2 s@[?7h' "$watched"
+expect_sh "flow watch: a screen of its own" 0 '@[H@[J@[?7ltcp' "$watched"
 expect_sh "flow watch: not for JSON" 1 'watch is for terminals' '$fake -j flow watch'
 expect_sh "flow watch: nothing is cleared if there is nobody to ask" 0 '=@[?7h=' \
 	'echo "=$(LOOPTRACK_FAKE=absent $fake flow watch 2>/dev/null | tr "\033" "@")="'
