@@ -19,6 +19,8 @@
 /* A datagram, of so many messages at most. */
 #define SHOT_SIZE	(136 * 1024)
 #define SHOT_MESSAGES	512
+/* Other families are nobody's business; there is none of the last number. */
+#define SHOT_NO_FAMILY	UINT16_MAX
 
 enum kind {
 	KIND_NONE,	/* in no message */

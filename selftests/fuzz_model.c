@@ -360,10 +360,13 @@ unsigned int model_expect(struct model *model, struct shot *shot, __u32 seq,
 		};
 		pos += NLMSG_ALIGN(nlh->nlmsg_len);
 		if (nlh->nlmsg_flags & NLM_F_REQUEST && nlh->nlmsg_type >= NLMSG_MIN_TYPE) {
-			if (nlh->nlmsg_type == model->family)
+			if (nlh->nlmsg_type == model->family) {
 				expect_family(&r, model);
-			else
+			} else {
+				/* Bytes of an attribute, read as a header, may name one that exists. */
+				nlh->nlmsg_type = SHOT_NO_FAMILY;
 				e->err = ENOENT;
+			}
 		}
 		if (pos > shot->len)
 			break;

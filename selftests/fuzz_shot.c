@@ -361,9 +361,8 @@ static void put_message(struct shot *shot, __u16 family)
 	nlh->nlmsg_type = family;
 	nlh->nlmsg_flags = any_flags(genl->cmd);
 	nlh->nlmsg_pid = percent(5) ? random64() : 0;
-	/* Other families are nobody's business; there is none of the last number. */
 	if (slip())
-		nlh->nlmsg_type = percent(50) ? shot_random(NLMSG_MIN_TYPE) : UINT16_MAX;
+		nlh->nlmsg_type = percent(50) ? shot_random(NLMSG_MIN_TYPE) : SHOT_NO_FAMILY;
 	put_attrs(shot, genl->cmd, (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP);
 	if (slip())
 		spoil(shot, start);
