@@ -381,12 +381,30 @@ int lt_nat_bind(struct sk_buff *skb, struct nf_conn *ct,
 	return 0;
 }
 
+/* Find the route again, or leave the one there is: after an error the kernel's own
+ * callers drop the packet, which has no route then, or not that of its destination.
+ */
 static int lt_nat_route(struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	if (state->pf == NFPROTO_IPV6)
-		return nf_ip6_route_me_harder(state->net, state->sk, skb);
+	struct dst_entry *before = skb_dst(skb);
+	int err;
 
-	return ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC);
+	if (!dst_hold_safe(before))
+		return -EHOSTUNREACH;
+
+	if (state->pf == NFPROTO_IPV6)
+		err = nf_ip6_route_me_harder(state->net, state->sk, skb);
+	else
+		err = ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC);
+	if (!err) {
+		dst_release(before);
+		return 0;
+	}
+
+	skb_dst_drop(skb);
+	skb_dst_set(skb, before);
+
+	return err;
 }
 
 /**
@@ -421,7 +439,6 @@ int lt_nat_release(struct sk_buff *skb, struct nf_conn *ct,
 
 	err = lt_nat_route(skb, state);
 	if (err) {
-		/* It still has the route to where the rule sent it. */
 		nf_conntrack_alter_reply(ct, &chosen);
 		nf_nat_packet(ct, IP_CT_NEW, state->hook, skb);
 		return err;

@@ -380,6 +380,31 @@ datagrams() {
 	counts "$c0" enforce loopguard_seen=1 loopguard_released=1
 }
 
+# Without a route to where it was addressed a flow can't be released, and stays where
+# the rule sent it. A mark that is set behind routing makes the difference.
+unroutable() {
+	local family=$1 to
+
+	to=$(server "$family")
+	proxied nft "$family" tcp && in_ns "$c0" nft -f - <<-EOT || return
+		table inet late {
+			chain out {
+				type filter hook output priority -150
+				tcp dport 7000 meta mark set 9
+			}
+		}
+	EOT
+	ip -n "$c0" xfrm policy add dir out mark 9 dst "$to" action block 2>/dev/null ||
+		skip "the kernel has no IPsec policies" || return
+	for mode in off enforce; do
+		loopguard "$mode" && proxy tcp "$family" || return
+		ask tcp "$family"
+		stop_proxy || return
+		[ "$(given)" -ge 20 ] || fail "$mode: there was no loop: $(<"$tmp/proxy")" || return
+	done
+	counts "$c0" enforce "loopguard_seen>=20" loopguard_released=0
+}
+
 for v in 4 6; do
 	for backend in nft iptables legacy; do
 		play=variant
@@ -393,6 +418,8 @@ done
 subtest "both ends are told" told
 subtest "a helper that connects, by uid and port, IPv4" helper 4 "uid 1337" "port 15001"
 variant "a helper that connects, by cgroup, IPv6" helper 6 cgroup
+subtest "no route to where it was addressed, IPv4" unroutable 4
+either "no route to where it was addressed, IPv6" unroutable 6
 either "two proxies in a circle, IPv4" circle 4
 either "two proxies in a circle, IPv6" circle 6
 either "which sockets are a proxy's, IPv4" ends 4
