@@ -262,11 +262,15 @@ static bool lt_hook_is_loop(const struct nf_hook_state *state)
 
 /* Runs before all rules. Whom it spares them goes where it would have gone after
  * the last one.
+ *
+ * Rules that are first of all, too, may have queued the packet to user space. It
+ * comes back in process context with BHs on, where the receive path must not run:
+ * it would hold a socket's spinlock when a softirq on the same CPU wants that.
  */
 static unsigned int lt_hook_express(void *priv, struct sk_buff *skb,
 				    const struct nf_hook_state *state)
 {
-	if (!lt_hook_is_loop(state) ||
+	if (!lt_hook_is_loop(state) || !in_softirq() ||
 	    !lt_express_spares(lt_net(state->net), skb, state))
 		return NF_ACCEPT;
 

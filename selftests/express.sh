@@ -326,6 +326,33 @@ queued() {
 	arrive "$family" queued -e udp && none queued
 }
 
+# Asked about before all, only now and then: what comes back does so in process
+# context, and the receive path must not run there.
+reinjected() {
+	local family=$1
+
+	alone && count_by nft "$family" && express enforce || return
+	in_ns "$a" nft -f - <<-EOT || skip "the kernel has no queues" || return
+		table inet first {
+			chain pre {
+				type filter hook prerouting priority -2147483648
+				iifname lo tcp dport 7000 numgen inc mod 2 0 queue to 7
+			}
+			chain in {
+				type filter hook input priority -2147483648
+				iifname lo tcp sport 7000 numgen inc mod 2 0 queue to 7
+			}
+		}
+	EOT
+	started queue "$a" exclusions_queue 7 1 || return
+	scene "$a" "$family" reinjected < <(
+		a_flow tcp "$(loopback "$family")" 7000
+		printf '%s\n' "repeat $questions" "ask c" end
+	) || return
+	want reinjected answered=$((questions + 1)) || return
+	counts "$a" reinjected "express_spared>=$((questions / 2))"
+}
+
 helped() {
 	local family=$1
 
@@ -412,6 +439,7 @@ for v in 4 6; do
 	either "never: routed to lo by a mark, IPv$v" routed $v
 	either "never: TPROXY, IPv$v" tproxy $v
 	either "never: queued to user space, IPv$v" queued $v
+	either "back from user space, IPv$v" reinjected $v
 	either "never: with a helper, IPv$v" helped $v
 	either "never: dropped in one direction, IPv$v" half $v
 done
