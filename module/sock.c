@@ -174,8 +174,12 @@ bool lt_sock_is_local(struct net *net, const struct nf_conntrack_tuple *t)
 		return ipv4_is_loopback(t->src.u3.ip) ||
 		       inet_addr_type(net, t->src.u3.ip) == RTN_LOCAL;
 #if IS_ENABLED(CONFIG_IPV6)
+	/* Without IPv6 (ipv6.disable=1) nobody has made the table of addresses, but
+	 * bridges and ctnetlink have entries of IPv6 all the same.
+	 */
 	return ipv6_addr_loopback(&t->src.u3.in6) ||
-	       (!(ipv6_addr_type(&t->src.u3.in6) & IPV6_ADDR_LINKLOCAL) &&
+	       (ipv6_mod_enabled() &&
+		!(ipv6_addr_type(&t->src.u3.in6) & IPV6_ADDR_LINKLOCAL) &&
 		ipv6_chk_addr(net, &t->src.u3.in6, NULL, 0));
 #else
 	return false;
