@@ -363,7 +363,7 @@ unsigned int model_expect(struct model *model, struct shot *shot, __u32 seq,
 			if (nlh->nlmsg_type == model->family) {
 				expect_family(&r, model);
 			} else {
-				/* Bytes of an attribute, read as a header, may name one that exists. */
+				/* Bytes of an attribute, read as a header, may name one. */
 				nlh->nlmsg_type = SHOT_NO_FAMILY;
 				e->err = ENOENT;
 			}
