@@ -17,6 +17,7 @@
 #include "nat.h"
 #include "netns.h"
 #include "proxy.h"
+#include "task.h"
 
 /*
  * A transparent proxy is given all that leaves, by a rule that forgot to exempt
@@ -128,15 +129,16 @@ static void lt_loopguard_note_client(const struct net *net,
  *
  * That is no connection that begins, though conntrack may take it for one.
  */
-static bool lt_loopguard_may_own(const struct net *net,
+static bool lt_loopguard_may_own(const struct nf_hook_state *state,
 				 const struct nf_conntrack_tuple *reply)
 {
-	return in_task() && !in_softirq() && !(current->flags & PF_KTHREAD) &&
-	       !lt_loopguard_is_client(net, reply);
+	return lt_task_sends(state->sk) && !in_softirq() &&
+	       !lt_loopguard_is_client(state->net, reply);
 }
 
 /* Does the process that sends have the socket open? */
-static bool lt_loopguard_is_own(const struct net *net, const struct sock *server,
+static bool lt_loopguard_is_own(const struct nf_hook_state *state,
+				const struct sock *server,
 				const struct nf_conntrack_tuple *reply)
 {
 	unsigned int left = LT_LOOPGUARD_FILES;
@@ -145,13 +147,13 @@ static bool lt_loopguard_is_own(const struct net *net, const struct sock *server
 		.left = &left,
 	};
 
-	if (!lt_loopguard_may_own(net, reply))
+	if (!lt_loopguard_may_own(state, reply))
 		return false;
 
 	if (iterate_fd(current->files, 0, lt_loopguard_is_server, &search) > 0)
 		return true;
 
-	lt_loopguard_note_client(net, reply);
+	lt_loopguard_note_client(state->net, reply);
 	return false;
 }
 
@@ -178,7 +180,7 @@ static bool lt_loopguard_concerns(const struct lt_net *ln,
 		return false;
 
 	return rcu_access_pointer(ln->proxies) ||
-	       lt_loopguard_may_own(ln->net, lt_ct_tuple(ct, IP_CT_DIR_REPLY));
+	       lt_loopguard_may_own(state, lt_ct_tuple(ct, IP_CT_DIR_REPLY));
 }
 
 /* Is a new flow handed to whom it comes from? Then ev tells about it. */
@@ -196,7 +198,7 @@ static bool lt_loopguard_is_loop(struct lt_net *ln, const struct sk_buff *skb,
 		return false;
 
 	loop = lt_loopguard_is_named(ln, state->sk, server, reply) ||
-	       lt_loopguard_is_own(ln->net, server, reply);
+	       lt_loopguard_is_own(state, server, reply);
 	if (loop) {
 		lt_event_describe(ev, NF_LOOPTRACK_FEATURE_LOOPGUARD, ct,
 				  state->sk);

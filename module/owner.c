@@ -8,6 +8,7 @@
 
 #include "ct.h"
 #include "owner.h"
+#include "task.h"
 
 /*
  * Who opened a flow is remembered for those who ask (see origin.c), and for
@@ -122,12 +123,8 @@ void lt_owners_free(struct lt_owners *owners)
 	rhashtable_destroy(&owners->table);
 }
 
-/* The process that sends; unless it only lends its time to an interrupt. */
 static void lt_owner_note_process(struct lt_owner *owner)
 {
-	if (!in_task() || current->flags & PF_KTHREAD)
-		return;
-
 	owner->pid = task_tgid_nr(current);
 	owner->gid = current_egid();
 	/* May be changed meanwhile, but ends where it always did. */
@@ -186,7 +183,8 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 	owner->due = jiffies + HZ;
 	atomic_set(&owner->flags, flags);
 	lt_owner_key(&owner->key, ct);
-	lt_owner_note_process(owner);
+	if (lt_task_sends(sk))
+		lt_owner_note_process(owner);
 
 	spin_lock_bh(&owners->lock);
 	if (lt_owner_insert(owners, owner)) {

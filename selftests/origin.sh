@@ -9,7 +9,7 @@
 
 : "${KSFT_CONNS:=10000}"
 
-need ip nft callers scene looptrack
+need ip nft callers scene exclusions_queue looptrack
 need_module
 tmpdir
 owners=/sys/module/nf_looptrack/parameters/owners
@@ -89,6 +89,31 @@ zoned() {
 	called "zone 7" 100 4 -z 7 && want "zone 7" conns=100 right=100
 }
 
+# Who decides about a packet in user space, and has it sent on, is not who sends it.
+queued() {
+	local family=$1
+
+	behind_redirect "$family" && in_ns "$a" nft -f - <<-EOT || skip "no queues" || return
+		table inet asked {
+			chain out {
+				type filter hook output priority filter
+				meta l4proto tcp ct state new queue to 7
+			}
+		}
+	EOT
+	started queue "$a" exclusions_queue 7 1 || return
+	scene "$a" "$family" queued < <(
+		cat <<-EOT
+			listen A 15001
+			connect c $(dst "$family" 1) 80 from 20000
+			sh looptrack -n $a -j flow list --dport 80 >$tmp/queued
+		EOT
+	) || return
+	want queued answered=1 || return
+	grep -q '"owner":{[^}]*"uid":0' "$tmp/queued" && ! grep -q '"pid"' "$tmp/queued" ||
+		fail "$(<"$tmp/queued")"
+}
+
 restore_owners() {
 	echo "$was" >"$owners"
 }
@@ -145,6 +170,8 @@ done
 subtest "errors, and buffers of any size" refusals
 subtest "what conntrack doesn't know" untracked
 subtest "flows in a zone" zoned
+either "a packet that was queued to user space, IPv4" queued 4
+either "a packet that was queued to user space, IPv6" queued 6
 subtest "no more than allowed" bounded
 subtest "forgotten with the flow and with the mode" forgotten
 run_subtests
