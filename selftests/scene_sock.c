@@ -696,7 +696,7 @@ void do_shut(char **word)
 	do {
 		if (getsockopt(s->fd, SOL_TCP, TCP_INFO, &info, &len))
 			die("TCP_INFO");
-		if (info.tcpi_state != TCP_FIN_WAIT1)
+		if (info.tcpi_state != TCP_FIN_WAIT1 && info.tcpi_state != TCP_LAST_ACK)
 			return;
 		pump(1, NULL, 0);
 	} while (left(deadline));
