@@ -294,8 +294,8 @@ static unsigned int lt_nat_bind_null(struct sk_buff *skb, struct nf_conn *ct,
  * @ct: its entry; unconfirmed, exclusive, with a source binding
  * @state: of the hook, POST_ROUTING or LOCAL_IN, that @skb is in
  * @noted: its marks were noted, lt_nat_note()
- * @verdict: set on success. That of the rules: the packet is no longer ours if
- *	it isn't NF_ACCEPT.
+ * @verdict: set on success. That of the rules: the packet is no longer there if
+ *	it is NF_STOLEN.
  *
  * By the NAT rules, unless loopsnat keeps them off the flow.
  *
@@ -333,11 +333,13 @@ int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 	if (noted)
 		lt_nat_recall(skb, ct);
 	*verdict = base->hook(base->priv, skb, state);
-	if (*verdict != NF_ACCEPT)
+	if ((*verdict & NF_VERDICT_MASK) == NF_STOLEN)
 		return 0;
 
 	/* Rules further on have seen these, and don't run again. */
 	lt_nat_set_marks(skb, ct, marks);
+	if (*verdict != NF_ACCEPT)
+		return 0;
 
 	if (!lt_nat_is_sound(ct, noted, &before))
 		return -ESTALE;

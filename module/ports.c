@@ -121,7 +121,9 @@ static bool lt_ports_evict(struct lt_net *ln, struct nf_conn *holder,
 }
 
 /* Have the rules choose again. What they said first stands if they now say what
- * can't be right, or that the packet is to be dropped: it would not have been.
+ * can't be right, or that the packet is to be dropped: it would not have been. One
+ * that nft has dropped is gone in most kernels (NF_DROP_REASON); the next one is seen
+ * by rules as the first time: they go by marks, which are noted from now on.
  * Return: NF_ACCEPT with *again set if the choice is a new one; else a verdict.
  */
 static unsigned int lt_ports_again(struct lt_net *ln, struct sk_buff *skb,
@@ -137,7 +139,9 @@ static unsigned int lt_ports_again(struct lt_net *ln, struct sk_buff *skb,
 	err = lt_nat_repick(skb, ct, state, READ_ONCE(ln->noting), &verdict);
 	*again = !err && verdict == NF_ACCEPT;
 
-	if (err == -ESTALE || (verdict & NF_VERDICT_MASK) == NF_DROP) {
+	if ((verdict & NF_VERDICT_MASK) == NF_STOLEN) {
+		lt_netns_want(ln, LT_HOOK_NOTE);
+	} else if (err == -ESTALE || (verdict & NF_VERDICT_MASK) == NF_DROP) {
 		lt_netns_want(ln, LT_HOOK_NOTE);
 		lt_nat_bind(skb, ct, state, &before);
 		verdict = NF_ACCEPT;

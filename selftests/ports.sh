@@ -77,6 +77,49 @@ reuse() {
 	done
 }
 
+# Rules that clear the mark they match on say no when they choose again. The first
+# flow that this happens to keeps what they said first, or loses its SYN, where nft
+# frees what it drops; the others are seen with the mark they had.
+refused() {
+	local family=$1 mode n=20
+
+	alone || return
+	redirect "$a" nft "$family" tcp output 80:15001 && in_ns "$a" nft -f - <<-EOT || return
+		table inet marks {
+			chain output {
+				type filter hook output priority -150
+				ct state new meta mark set 5
+			}
+			chain postrouting {
+				type nat hook postrouting priority 100
+				policy drop
+				meta mark 5 meta mark set 0 accept
+			}
+		}
+	EOT
+	for mode in off enforce; do
+		only "$a" ports "$mode" || return
+		scene "$a" "$family" "$mode" <<-EOT || return
+			listen A 15001
+			repeat $n
+			connect c $(dst "$family" 1) 80 from $base+%
+			close c.peer
+			eof c
+			shut c
+			close c
+			connect c $(dst "$family" 2) 80 from $base+%
+			close c
+			eof c.peer
+			close c.peer
+			end
+		EOT
+		base=$((base + n))
+		want "$mode" answered=$((2 * n)) || return
+	done
+	want "$mode" "rewritten<=1" "resent<=1" &&
+		counts "$a" enforce "ports_dead>=$n" "ports_kept>=$((n - 1))"
+}
+
 # The same with datagrams: a socket that is connected has no other peer.
 reuse_udp() {
 	local family=$1 mode n=50
@@ -439,6 +482,7 @@ for v in 4 6; do
 	either "port reused after the proxy closed, no timestamps, IPv$v" \
 		reuse $v nft proxy net.ipv4.tcp_timestamps=0
 	either "port reused after the client closed, nft, IPv$v" reuse $v nft client
+	either "rules that say no the second time, IPv$v" refused $v
 	either "port reused by a datagram socket, IPv$v" reuse_udp $v
 	either "a live flow keeps its port, IPv$v" alive $v
 	either "half-closed socket without an entry, IPv$v" half_closed $v
