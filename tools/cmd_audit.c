@@ -47,7 +47,6 @@ static const struct timespec pause_between = { .tv_sec = 1, .tv_nsec = 500000000
  * @sum: of all kinds
  * @fixed: how many of them were set right
  * @left: there is one that something has to be done about
- * @unread: nobody takes the rest; why, is told by out_close()
  */
 struct audit {
 	struct nl nl;
@@ -68,7 +67,6 @@ struct audit {
 	unsigned long sum;
 	unsigned long fixed;
 	bool left;
-	bool unread;
 };
 
 static bool wants(const struct audit *audit, json_t *flow)
@@ -82,7 +80,7 @@ static bool wants_kind(const struct audit *audit, enum finding_kind kind)
 	return !audit->kinds || audit->kinds >> kind & 1;
 }
 
-/* Write a finding, and drop it. */
+/* Write a finding, and drop it. That nobody takes it keeps nothing from being set right. */
 static enum exit_code tell(struct audit *audit, struct finding *finding)
 {
 	enum exit_code code = EXIT_OK;
@@ -98,9 +96,7 @@ static enum exit_code tell(struct audit *audit, struct finding *finding)
 		finding_show(finding);
 	}
 	finding_free(finding);
-	audit->unread = !out_taken();
-	/* Only to come to an end: this is no failure of its own. */
-	return audit->unread ? EXIT_SYSTEM : code;
+	return code;
 }
 
 /* The first look. */
@@ -333,8 +329,6 @@ static void show_sum(const struct audit *audit)
 /* What was cut short must not look complete: it has no "]", nor a sum. */
 static enum exit_code end(const struct audit *audit, enum exit_code code)
 {
-	if (audit->unread)
-		return EXIT_OK;
 	if (code) {
 		if (opt.json && audit->sum)
 			putchar('\n');
@@ -350,8 +344,8 @@ static enum exit_code end(const struct audit *audit, enum exit_code code)
 static enum exit_code parse(struct audit *audit, int argc, char **argv)
 {
 	static const struct option own[] = {
-		{ "fix", no_argument, NULL, 'F' },
-		{ "kind", required_argument, NULL, 'K' },
+		{ "fix", no_argument, NULL, LONG_ONLY + 'F' },
+		{ "kind", required_argument, NULL, LONG_ONLY + 'K' },
 		{ }
 	};
 	const struct option *long_options = filter_options(FILTER_FLOWS, own);
@@ -364,9 +358,9 @@ static enum exit_code parse(struct audit *audit, int argc, char **argv)
 	while (!code && (c = getopt_long(argc, argv, options, long_options, NULL)) != -1) {
 		if (c == '?' || c == ':')
 			code = bad_option(c, argv);
-		else if (c == 'F')
+		else if (c == LONG_ONLY + 'F')
 			audit->fix = true;
-		else if (c == 'K')
+		else if (c == LONG_ONLY + 'K')
 			code = word_parse_list("audit", &finding_kinds, optarg, &audit->kinds);
 		else
 			code = filter_note(&audit->filter, "audit", c, optarg);

@@ -138,9 +138,9 @@ enum exit_code out_close(enum exit_code code)
 	/* Some file systems tell only when a file is closed. */
 	if (out_flush() && fclose(stdout))
 		write_error = errno;
-	if (!write_error || write_error == EPIPE || code)
+	if (!write_error || write_error == EPIPE)
 		return code;
-	return fail(EXIT_SYSTEM, "cannot write: %s", strerror(write_error));
+	return fail(code ?: EXIT_SYSTEM, "cannot write: %s", strerror(write_error));
 }
 
 enum exit_code fail(enum exit_code code, const char *format, ...)

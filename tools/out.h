@@ -39,8 +39,8 @@ bool out_flush(void);
 bool out_taken(void);
 
 /*
- * At the end: @code, or if nothing else failed, that of a failure to write. A
- * reader that has closed its pipe has seen enough; that is none.
+ * At the end: complain about a failure to write; its code, if @code is that of
+ * success. A reader that has closed its pipe has seen enough; that is none.
  */
 enum exit_code out_close(enum exit_code code);
 
