@@ -2,7 +2,6 @@
 /* Netlink attributes to JSON, by table. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +58,16 @@ int attr_word(const struct attr_words *words, const char *word)
 const char *attr_protocol(uint8_t protocol)
 {
 	return protocol < ARRAY_SIZE(protocol_names) ? protocol_names[protocol] : NULL;
+}
+
+bool attr_find_protocol(const char *name, uint8_t *protocol)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(protocol_names); i++)
+		if (protocol_names[i] && !strcmp(protocol_names[i], name)) {
+			*protocol = i;
+			return true;
+		}
+	return false;
 }
 
 const char *attr_protocol_text(uint8_t protocol, char number[4])

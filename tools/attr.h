@@ -2,6 +2,7 @@
 #ifndef ATTR_H
 #define ATTR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,7 @@ enum attr_type {
 	ATTR_IGNORE,	/* padding, and whatever this tool does not know */
 	ATTR_FLAG,	/* true; false if absent */
 	ATTR_STRING,
-	ATTR_NAME,	/* a string that anybody chose, as a process its name */
+	ATTR_NAME,	/* a string that anybody chose, of a process or device */
 	ATTR_U16,
 	ATTR_BE16,
 	ATTR_U32,
@@ -87,6 +88,9 @@ int attr_word(const struct attr_words *words, const char *word);
 
 /* Name of an IP protocol, or NULL if it is shown as a number */
 const char *attr_protocol(uint8_t protocol);
+
+/* And back; false if no protocol is shown so. */
+bool attr_find_protocol(const char *name, uint8_t *protocol);
 
 /* As it is shown: its name, or its number in @number. */
 const char *attr_protocol_text(uint8_t protocol, char number[4]);

@@ -57,14 +57,16 @@ static enum exit_code resolve(struct nl *nl, const struct question *question)
 	return EXIT_OK;
 }
 
-/* One line; a comment is none. */
-static enum exit_code resolve_line(struct nl *nl, const char *where, char *line,
+/* One line, of @length bytes; a comment is none. */
+static enum exit_code resolve_line(struct nl *nl, const char *where, char *line, size_t length,
 				   struct question *question)
 {
 	char *words[4], *rest = line;
 	enum exit_code code;
 	size_t count = 0;
 
+	if (strlen(line) != length)
+		return fail(EXIT_USAGE, "%s: this is no text", where);
 	line[strcspn(line, "#")] = '\0';
 	while (count < ARRAY_SIZE(words) &&
 	       (words[count] = strtok_r(count ? NULL : line, " \t\r\n", &rest)))
@@ -99,17 +101,22 @@ static enum exit_code resolve_lines(struct nl *nl, struct question *question)
 	enum exit_code code = EXIT_OK, last = EXIT_OK;
 	unsigned int number = 0;
 	char *line = NULL;
+	ssize_t length = 0;
 	size_t size = 0;
 
 	nl->find_line = find_line;
-	while (code <= EXIT_REFUSED && out_flush() && getline(&line, &size, stdin) >= 0) {
+	while (code <= EXIT_REFUSED && out_flush()) {
+		length = getline(&line, &size, stdin);
+		if (length < 0)
+			break;
 		snprintf(stdin_line, sizeof(stdin_line), "stdin:%u", ++number);
-		code = resolve_line(nl, stdin_line, line, question);
+		code = resolve_line(nl, stdin_line, line, length, question);
 		last = code ?: last;
 	}
+	/* A line that no memory can hold is no end of the file either. */
+	if (length < 0 && !feof(stdin))
+		last = fail(EXIT_SYSTEM, "cannot read stdin: %s", strerror(errno));
 	free(line);
-	if (ferror(stdin))
-		return fail(EXIT_SYSTEM, "cannot read stdin: %s", strerror(errno));
 	return last;
 }
 

@@ -43,20 +43,13 @@ struct exchange {
 	bool done;
 };
 
-/* An address as the kernel tells it; IPv4 in IPv6's clothes is IPv4. */
+/* An address as the kernel tells it. */
 static void read_end(struct endpoint *end, int family, const __be32 address[4], __be16 port)
 {
-	const struct in6_addr *addr = (const void *)address;
-
-	end->port = ntohs(port);
-	end->family = family;
-	memset(&end->addr, 0, sizeof(end->addr));
-	if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(addr)) {
-		end->family = AF_INET;
-		address += 3;
-	}
+	*end = (struct endpoint) { .family = family, .port = ntohs(port) };
 	memcpy(&end->addr, address,
-	       end->family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr));
+	       family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr));
+	endpoint_unmap(end);
 }
 
 static bool is_any(const struct endpoint *end)
@@ -318,6 +311,6 @@ json_t *diag_json(const struct diag_socket *sock)
 		json_object_set_new(object, "inode", json_integer(sock->inode));
 	}
 	if (sock->device && if_indextoname(sock->device, device))
-		json_object_set_new(object, "device", json_string(device));
+		json_object_set_new(object, "device", attr_name(device));
 	return object;
 }

@@ -9,6 +9,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/nf_looptrack.h>
 
+#include "attr.h"
 #include "endpoint.h"
 #include "number.h"
 #include "out.h"
@@ -20,7 +21,17 @@ static enum exit_code bad_end(const char *command, const char *word)
 		    command, word);
 }
 
-enum exit_code endpoint_parse(struct endpoint *end, const char *command, const char *word)
+bool endpoint_unmap(struct endpoint *end)
+{
+	if (end->family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&end->addr))
+		return false;
+	end->family = AF_INET;
+	end->addr = (struct in6_addr) { .s6_addr32 = { end->addr.s6_addr32[3] } };
+	return true;
+}
+
+static enum exit_code parse_end(struct endpoint *end, const char *command, const char *word,
+				uint16_t first_port)
 {
 	char text[INET6_ADDRSTRLEN + 8];
 	char *address = text, *port = NULL, *close;
@@ -46,11 +57,17 @@ enum exit_code endpoint_parse(struct endpoint *end, const char *command, const c
 		end->family = AF_INET6;
 	else if (*text == '[' || strcmp(address, "*"))
 		return bad_end(command, word);
-	if (port && !number_parse(port, 1, UINT16_MAX, &number))
+	if (port && !number_parse(port, first_port, UINT16_MAX, &number))
 		return bad_end(command, word);
 	if (port)
 		end->port = number;
+	endpoint_unmap(end);
 	return EXIT_OK;
+}
+
+enum exit_code endpoint_parse(struct endpoint *end, const char *command, const char *word)
+{
+	return parse_end(end, command, word, 1);
 }
 
 enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command, uint8_t protocol,
@@ -59,7 +76,7 @@ enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command,
 	bool ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 
 	for (int i = 0; i < 2; i++) {
-		enum exit_code code = endpoint_parse(&ends[i], command, words[i]);
+		enum exit_code code = parse_end(&ends[i], command, words[i], ports);
 
 		if (code)
 			return code;
@@ -78,9 +95,13 @@ enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command,
 
 bool endpoint_find_protocol(const char *word, uint8_t *protocol)
 {
-	const struct protoent *entry = getprotobyname(word);
+	const struct protoent *entry;
 	uint64_t number;
 
+	/* What is shown is understood, whatever /etc/protocols says. */
+	if (attr_find_protocol(word, protocol))
+		return true;
+	entry = getprotobyname(word);
 	if (entry)
 		number = entry->p_proto;
 	else if (!number_parse(word, 0, UINT8_MAX, &number))

@@ -24,13 +24,19 @@ struct endpoint {
 	uint16_t port;
 };
 
+/* Make an IPv6 address that is an IPv4 one in disguise what it is; false if it is none. */
+bool endpoint_unmap(struct endpoint *end);
+
 /*
  * Understand "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80",
- * "*" or "*:80", an argument of @command.
+ * "*" or "*:80", an argument of @command. "::ffff:192.0.2.1", as a socket for both
+ * families sees a peer, is 192.0.2.1.
  */
 enum exit_code endpoint_parse(struct endpoint *end, const char *command, const char *word);
 
-/* Likewise, but a flow needs two addresses of one family, and tcp and udp ports. */
+/* Likewise, but a flow needs two addresses of one family, and tcp and udp ports. What others
+ * have in the place of ports may be 0.
+ */
 enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command, uint8_t protocol,
 				   char *const words[2]);
 

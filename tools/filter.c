@@ -33,7 +33,7 @@ enum kind {
 /* What the user can say instead. */
 static const char *const kind_docs[] = {
 	[ADDRESS] = "ADDRESS or ADDRESS/LENGTH, as 10.0.0.0/8",
-	[PORT] = "a port from 1 to 65535",
+	[PORT] = "a port from 0 to 65535",
 	[PROTOCOL] = "an IP protocol, as tcp, udp or 47",
 	[STATE] = "a state of TCP, as established or time-wait",
 	[ZONE] = "a number from 0 to 65535",
@@ -106,7 +106,7 @@ struct filter {
 	struct filter *next;
 	const struct field *field;
 	int family;
-	unsigned char addr[sizeof(struct in6_addr)];
+	struct in6_addr addr;
 	unsigned int length;
 	uint64_t value;
 	uint32_t mask;
@@ -136,6 +136,7 @@ static bool parse_address(struct filter *f, const char *word)
 {
 	char address[INET6_ADDRSTRLEN];
 	const char *slash = strchrnul(word, '/');
+	struct endpoint end = {};
 	uint64_t length;
 
 	if (slash - word >= (ptrdiff_t)sizeof(address))
@@ -143,16 +144,20 @@ static bool parse_address(struct filter *f, const char *word)
 	memcpy(address, word, slash - word);
 	address[slash - word] = '\0';
 
-	if (inet_pton(AF_INET, address, f->addr) == 1)
-		f->family = AF_INET;
-	else if (inet_pton(AF_INET6, address, f->addr) == 1)
-		f->family = AF_INET6;
+	if (inet_pton(AF_INET, address, &end.addr) == 1)
+		end.family = AF_INET;
+	else if (inet_pton(AF_INET6, address, &end.addr) == 1)
+		end.family = AF_INET6;
 	else
 		return false;
 
-	length = f->family == AF_INET ? 32 : 128;
+	length = end.family == AF_INET ? 32 : 128;
 	if (*slash && !number_parse(slash + 1, 0, length, &length))
 		return false;
+	if (length >= 96 && endpoint_unmap(&end))
+		length -= 96;
+	f->family = end.family;
+	f->addr = end.addr;
 	f->length = length;
 	return true;
 }
@@ -200,7 +205,7 @@ static bool parse(struct filter *f, const char *word)
 	case ADDRESS:
 		return parse_address(f, word);
 	case PORT:
-		return number_parse(word, 1, UINT16_MAX, &f->value);
+		return number_parse(word, 0, UINT16_MAX, &f->value);
 	case PROTOCOL:
 		return parse_protocol(f, word);
 	case STATE:
@@ -249,11 +254,12 @@ enum exit_code filter_note(struct filter **filter, const char *command, int c, c
 
 static bool is_within(const struct filter *f, const char *text)
 {
-	unsigned char addr[sizeof(struct in6_addr)];
 	unsigned int bytes = f->length / 8, bits = f->length % 8;
+	const uint8_t *wanted = f->addr.s6_addr;
+	uint8_t addr[sizeof(struct in6_addr)];
 
-	return text && inet_pton(f->family, text, addr) == 1 && !memcmp(addr, f->addr, bytes) &&
-	       (!bits || !((addr[bytes] ^ f->addr[bytes]) >> (8 - bits)));
+	return text && inet_pton(f->family, text, addr) == 1 && !memcmp(addr, wanted, bytes) &&
+	       (!bits || !((addr[bytes] ^ wanted[bytes]) >> (8 - bits)));
 }
 
 /* A word that this tool does not know is none of those that were asked for. */
