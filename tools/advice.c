@@ -2,6 +2,7 @@
 /* What to say of a flow, and what to do about it. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "advice.h"
@@ -47,23 +48,44 @@ static bool is_tcp(const struct advice *advice)
 /* What a shell has no other use for. */
 #define PLAIN	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%"
 
+/* Write a word so that a shell takes it as it is. */
+static void quote(FILE *out, const char *word)
+{
+	if (!word[strspn(word, PLAIN)]) {
+		fputs(word, out);
+		return;
+	}
+	fputc('\'', out);
+	for (; *word; word++)
+		if (*word == '\'')
+			fputs("'\\''", out);
+		else
+			fputc(*word, out);
+	fputc('\'', out);
+}
+
 /* Add a command: @enter goes before the name of the namespace that this one is for, @alone
  * is there instead if none is named.
  */
 static void add(struct advice *advice, const char *enter, const char *alone,
 		const char *format, va_list args)
 {
-	const char *quote;
-	char words[256];
+	char *command = NULL;
+	size_t size;
+	FILE *out;
 
-	vsnprintf(words, sizeof(words), format, args);
-	if (!opt.netns) {
-		json_array_append_new(advice->commands, json_sprintf("%s%s", alone, words));
+	out = open_memstream(&command, &size);
+	if (!out)
 		return;
+	fputs(opt.netns ? enter : alone, out);
+	if (opt.netns) {
+		quote(out, opt.netns);
+		fputc(' ', out);
 	}
-	quote = opt.netns[strspn(opt.netns, PLAIN)] ? "'" : "";
-	json_array_append_new(advice->commands,
-			      json_sprintf("%s%s%s%s %s", enter, quote, opt.netns, quote, words));
+	vfprintf(out, format, args);
+	if (!fclose(out))
+		json_array_append_new(advice->commands, json_string(command));
+	free(command);
 }
 
 /* One of looptrack's. */
@@ -132,6 +154,16 @@ static void add_flow(struct advice *advice, const char *command, json_t *tuple)
 	add_own(advice, "%s %s '%s' '%s'", command,
 		out_text(advice->facts, "protocol"),
 		phrase_end(tuple, "src", "sport").text, phrase_end(tuple, "dst", "dport").text);
+}
+
+/* Likewise, of a flow in @zone. */
+static void add_flow_in(struct advice *advice, const char *command, json_t *zone, json_t *tuple)
+{
+	char words[32];
+
+	snprintf(words, sizeof(words), "%s -w %" JSON_INTEGER_FORMAT, command,
+		 json_integer_value(zone));
+	add_flow(advice, json_integer_value(zone) ? words : command, tuple);
 }
 
 /* The two sentences. */
@@ -288,17 +320,13 @@ static void advise_over(struct advice *advice)
 static void advise_elsewhere(struct advice *advice)
 {
 	json_t *zones = json_object_get(advice->facts, "other_zones"), *zone;
-	char command[32];
 	size_t i;
 
 	say(advice,
 	    "Rules have put the flow into another zone of conntrack's than the one that was asked.",
 	    "Ask for it there:");
-	json_array_foreach(zones, i, zone) {
-		snprintf(command, sizeof(command), "explain -w %" JSON_INTEGER_FORMAT,
-			 json_integer_value(zone));
-		add_flow(advice, command, advice->tuple);
-	}
+	json_array_foreach(zones, i, zone)
+		add_flow_in(advice, "explain", zone, advice->tuple);
 }
 
 static void advise_missing(struct advice *advice)
@@ -373,8 +401,8 @@ static void advise_held(struct advice *advice)
 	say(advice,
 	    "Another flow, not known to be dead, has the replies that this one would want: NAT would give it another source port.",
 	    "If the server has to see the port, let the client choose another one. Who holds it:");
-	add_flow(advice, "flow get",
-		 json_object_get(verdict_holder(advice->facts), "original"));
+	add_flow_in(advice, "flow get", json_object_get(advice->facts, "zone"),
+		    json_object_get(verdict_holder(advice->facts), "original"));
 }
 
 static void advise_leftover(struct advice *advice)

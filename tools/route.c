@@ -9,6 +9,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 
+#include "attr.h"
 #include "out.h"
 #include "route.h"
 
@@ -35,7 +36,7 @@ static int read_attr(const struct nlattr *attr, void *data)
 
 	if (mnl_attr_get_type(attr) == RTA_OIF && len == sizeof(uint32_t) &&
 	    if_indextoname(mnl_attr_get_u32(attr), name))
-		json_object_set_new(route, "device", json_string(name));
+		json_object_set_new(route, "device", attr_name(name));
 	if (mnl_attr_get_type(attr) == RTA_GATEWAY &&
 	    (len == sizeof(struct in_addr) || len == sizeof(struct in6_addr)) &&
 	    inet_ntop(len == sizeof(struct in_addr) ? AF_INET : AF_INET6,

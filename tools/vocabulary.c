@@ -344,8 +344,8 @@ static const struct attr_desc trace_desc[] = {
 	[NF_LOOPTRACK_A_TRACE_IS_COMMITTED] = { .name = "is_committed", .type = ATTR_FLAG },
 	[NF_LOOPTRACK_A_TRACE_ORIGINAL] = TUPLE("original"),
 	[NF_LOOPTRACK_A_TRACE_REPLY] = TUPLE("reply"),
-	[NF_LOOPTRACK_A_TRACE_IN] = { .name = "in", .type = ATTR_STRING },
-	[NF_LOOPTRACK_A_TRACE_OUT] = { .name = "out", .type = ATTR_STRING },
+	[NF_LOOPTRACK_A_TRACE_IN] = { .name = "in", .type = ATTR_NAME },
+	[NF_LOOPTRACK_A_TRACE_OUT] = { .name = "out", .type = ATTR_NAME },
 	[NF_LOOPTRACK_A_TRACE_LOST] = { .name = "lost", .type = ATTR_U32 },
 };
 
