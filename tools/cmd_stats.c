@@ -86,8 +86,8 @@ static enum exit_code show(struct nl *nl, bool explained, json_t *counters)
 static enum exit_code cmd_stats_run(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "explain", no_argument, NULL, 'e' },
-		{ "prometheus", no_argument, NULL, 'P' },
+		{ "explain", no_argument, NULL, LONG_ONLY + 'e' },
+		{ "prometheus", no_argument, NULL, LONG_ONLY + 'P' },
 		{ }
 	};
 	bool explained = false;
@@ -98,9 +98,9 @@ static enum exit_code cmd_stats_run(int argc, char **argv)
 
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
-		if (c == 'e')
+		if (c == LONG_ONLY + 'e')
 			explained = true;
-		else if (c == 'P')
+		else if (c == LONG_ONLY + 'P')
 			opt.prometheus = true;
 		else
 			return bad_option(c, argv);

@@ -9,37 +9,37 @@ _looptrack()
 	local protocols='tcp udp icmp icmpv6 sctp'
 	local word words='' command='' prefix='' wanted=feature feature='' i
 
+	# The "=" of --OPTION=VALUE is a word to bash.
+	if [[ $current == = ]]; then
+		current=''
+	elif [[ $previous == = ]]; then
+		previous=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+
 	# The command is the first word that is neither an option nor the value of one.
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		case ${COMP_WORDS[i]} in
-		-[nc] | -[!-]*[nc] | --netns | --color)
-			((i++))
-			;;
-		-*)
-			;;
-		*)
-			command=${COMP_WORDS[i]}
+		word=${COMP_WORDS[i]}
+		if [[ $word =~ ^(-[46jp]*[nc]|--netns|--color)$ ]]; then
+			[[ ${COMP_WORDS[++i]} != = ]] || ((++i))
+		elif [[ $word != -* ]]; then
+			command=$word
 			break
-			;;
-		esac
+		fi
 	done
 
 	case $command in
 	'')
-		case $previous in
-		-n | -[!-]*n | --netns)
+		if [[ $previous =~ ^(-[46jp]*n|--netns)$ ]]; then
 			words=$(find /run/netns -mindepth 1 -printf '%f\n' 2>/dev/null)
-			;;
-		-c | -[!-]*c | --color)
+		elif [[ $previous =~ ^(-[46jp]*c|--color)$ ]]; then
 			words='auto always never'
-			;;
-		*)
+		elif [[ $current == -* ]]; then
+			words='-4 -6 --json --pretty --prometheus --netns --color --version
+				--help'
+		else
 			words='status set reset stats save restore flow resolve explain audit
 				monitor trace help'
-			[[ $current == -* ]] && words='-4 -6 --json --pretty --prometheus
-				--netns --color --version --help'
-			;;
-		esac
+		fi
 		;;
 	set)
 		# A feature, which is given once, its mode, and what only it has.

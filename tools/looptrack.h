@@ -68,6 +68,11 @@ extern const struct command cmd_status, cmd_set, cmd_reset, cmd_stats, cmd_save,
 /* Complain if there is an argument at @first or later. */
 enum exit_code no_arguments(int argc, char **argv, int first);
 
+/* What getopt_long() returns for options that have no letter begins here; or is none that
+ * anybody could type.
+ */
+#define LONG_ONLY	256
+
 /* Complain about the option for which getopt_long() returned @c. */
 enum exit_code bad_option(int c, char **argv);
 

@@ -50,14 +50,14 @@ local flow_filters=(
 local curcontext=$curcontext state line word wanted=feature feature
 typeset -A opt_args
 
-_arguments -C -S -A "-*" \
+_arguments -s -C -S -A "-*" \
 	'(-6)-4[only flows of IPv4]' \
 	'(-4)-6[only flows of IPv6]' \
 	'(-j --json)'{-j,--json}'[write JSON]' \
 	'(-p --pretty)'{-p,--pretty}'[indent the JSON]' \
 	'--prometheus[write metrics for Prometheus]' \
-	'(-n --netns)'{-n+,--netns}'[act on this network namespace]:namespace:_files -W /run/netns' \
-	'(-c --color)'{-c+,--color}'[colour text]:when:(auto always never)' \
+	'(-n --netns)'{-n+,--netns=}'[act on this network namespace]:namespace:_files -W /run/netns' \
+	'(-c --color)'{-c+,--color=}'[colour text]:when:(auto always never)' \
 	'(-)'{-V,--version}'[show the version of the tool]' \
 	'(-)'{-h,--help}'[show the commands]' \
 	'1:command:->command' \

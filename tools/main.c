@@ -78,11 +78,12 @@ enum exit_code no_arguments(int argc, char **argv, int first)
 enum exit_code bad_option(int c, char **argv)
 {
 	char letter[] = { '-', optopt, '\0' };
-	const char *option = isprint(optopt) ? letter : argv[optind - 1];
+	bool has_letter = optopt < LONG_ONLY && !iscntrl((unsigned char)optopt);
+	const char *option = has_letter ? letter : argv[optind - 1];
 
 	if (c == ':')
 		return fail(EXIT_USAGE, "option \"%s\" needs a value", option);
-	return fail(EXIT_USAGE, "option \"%s\" is not understood here; see \"looptrack help\"",
+	return fail(EXIT_USAGE, "option \"%s\" is not understood here; see looptrack(8)",
 		    option);
 }
 
@@ -106,7 +107,7 @@ static enum exit_code run(int argc, char **argv)
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "pretty", no_argument, NULL, 'p' },
-		{ "prometheus", no_argument, NULL, 'P' },
+		{ "prometheus", no_argument, NULL, LONG_ONLY + 'P' },
 		{ "netns", required_argument, NULL, 'n' },
 		{ "color", required_argument, NULL, 'c' },
 		{ "version", no_argument, NULL, 'V' },
@@ -131,7 +132,7 @@ static enum exit_code run(int argc, char **argv)
 		case 'p':
 			opt.pretty = true;
 			break;
-		case 'P':
+		case LONG_ONLY + 'P':
 			opt.prometheus = true;
 			break;
 		case 'n':

@@ -294,6 +294,7 @@ enum exit_code nl_open(struct nl *nl)
 	nl->seq = 0;
 	nl->find_line = NULL;
 	nl->searching = false;
+	nl->subscribed = false;
 	code = netns_enter(opt.netns);
 	if (code)
 		return code;

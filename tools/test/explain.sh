@@ -143,6 +143,16 @@ similar='"similar":{'$server'}'
 judges free 'if a rule sends' "{$tcp,$off,$away,$none,$nobody,$live}"
 judges held 'looptrack flow get tcp' \
 	"{$tcp,$off,$away,$none,$nobody,$live,$similar}"
+judges held 'looptrack flow get -w 5 tcp' \
+	"{${tcp/:0/:5},$off,$away,$none,$nobody,$live,$similar}"
 judges leftover 'set ports enforce' "{$tcp,$off,$away,$none,$nobody,$holders,$similar}"
 judges leftover 'ports would remove it' "{$tcp,$on,$away,$none,$nobody,$holders,$similar}"
 judges held '' "{$tcp,$off,$away,$none,$nobody,${holders/true/false},$similar}"
+
+# What is advised can be pasted, whatever the namespace is called.
+if [ "$(id -u)" = 0 ]; then
+	ln -s /proc/self/ns/net "$work/it's one"
+	expect "explain: a namespace whose name a shell would take apart" 0 \
+		"looptrack -n '$work/it'\\''s one' trace tcp" gone \
+		-n "$work/it's one" explain tcp 10.1.0.2:40000 203.0.113.1:81
+fi

@@ -418,7 +418,8 @@ static void put_sight(int hook, int stage, int pass, bool nat, int state)
 		put_tuple(nlh, NF_LOOPTRACK_A_TRACE_ORIGINAL, "10.1.0.2", 1024, "10.9.0.1", 80);
 		put_tuple(nlh, NF_LOOPTRACK_A_TRACE_REPLY, "127.0.0.1", 7000, "10.1.0.2", 1024);
 	}
-	mnl_attr_put_strz(nlh, NF_LOOPTRACK_A_TRACE_OUT, "lo");
+	mnl_attr_put_strz(nlh, NF_LOOPTRACK_A_TRACE_OUT,
+			  is("renamed") ? "a\033[2J" : "lo");
 	if (is("lost"))
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_LOST, 5);
 	end(nlh);
