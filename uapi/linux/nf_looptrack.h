@@ -87,8 +87,11 @@ enum nf_looptrack_netns {
  *   verdict than accept, which was obeyed; or they, or conntrack, would not
  *   have the flow any more, and the packet was dropped as the kernel would
  *   have done.
- * @NF_LOOPTRACK_DECISION_UNABLE: The rules could not be run again, for want of
- *   memory or because NAT's hook was not found; left to the kernel.
+ * @NF_LOOPTRACK_DECISION_UNABLE: It could not be done, and the flow is left to
+ *   the kernel. The rules could not be run again, for want of memory or
+ *   because NAT's hook was not found; of loopsnat and loopguard also because
+ *   something else holds the flow's first packet or entry, or there is no
+ *   route to where it was addressed.
  * @NF_LOOPTRACK_DECISION_EVICTED: The holder's entry was removed: its socket
  *   is gone, and so is the flow, or another socket uses its addresses and
  *   ports now.
