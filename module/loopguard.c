@@ -117,8 +117,8 @@ static void lt_loopguard_note_client(const struct net *net,
 }
 
 /* Is it a process that sends, whose files can be looked at, and were not just now?
- * Their lock is taken with BHs on. connect() sends its SYN so, too; but what a
- * socket sends as it is released leaves under its spinlock:
+ * Their lock is taken with BHs on, as lt_task_sends() wants them. connect() sends its
+ * SYN so, too; but what a socket sends as it is released leaves under its spinlock:
  *
  *	CPU 0, a thread				CPU 1, another one
  *	dup(): has the files' lock
@@ -132,7 +132,7 @@ static void lt_loopguard_note_client(const struct net *net,
 static bool lt_loopguard_may_own(const struct nf_hook_state *state,
 				 const struct nf_conntrack_tuple *reply)
 {
-	return lt_task_sends(state->sk) && !in_softirq() &&
+	return lt_task_sends(state) &&
 	       !lt_loopguard_is_client(state->net, reply);
 }
 

@@ -116,7 +116,7 @@ void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
 	if (udp && lt_origin_is_shared(ln, ct, sk))
 		flags |= LT_OWNER_SHARED;
 
-	owner = lt_owner_note(&ln->owners, ct, sk, flags);
+	owner = lt_owner_note(&ln->owners, ct, state, flags);
 	if (!owner)
 		return;
 

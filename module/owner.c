@@ -153,17 +153,19 @@ static int lt_owner_insert(struct lt_owners *owners, struct lt_owner *owner)
  * lt_owner_note() - remember who opened a flow, and nobody before
  * @owners: of the namespace
  * @ct: its entry
- * @sk: full socket that sends its first packet
+ * @state: of the hook, POST_ROUTING, that its first packet is in; from a full socket
  * @flags: of enum lt_owner_flag
  *
  * Context: RCU read lock; softirq or process context.
  * Return: the owner, valid under the same read lock, or NULL.
  */
 struct lt_owner *lt_owner_note(struct lt_owners *owners,
-			       const struct nf_conn *ct, struct sock *sk,
+			       const struct nf_conn *ct,
+			       const struct nf_hook_state *state,
 			       unsigned int flags)
 {
 	unsigned int counters = flags & LT_OWNER_COUNTED ? IP_CT_DIR_MAX : 0;
+	struct sock *sk = state->sk;
 	struct lt_owner *owner;
 
 	BUILD_BUG_ON(sizeof(*owner) > 128);
@@ -183,7 +185,7 @@ struct lt_owner *lt_owner_note(struct lt_owners *owners,
 	owner->due = jiffies + HZ;
 	atomic_set(&owner->flags, flags);
 	lt_owner_key(&owner->key, ct);
-	if (lt_task_sends(sk))
+	if (lt_task_sends(state))
 		lt_owner_note_process(owner);
 
 	spin_lock_bh(&owners->lock);

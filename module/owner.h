@@ -51,8 +51,8 @@ enum lt_owner_flag {
  * @cgroup: id of its cgroup, or 0; constant
  * @since: when it opened the flow, in nanoseconds since the host's start; constant
  * @pid: the process, as the initial PID namespace numbers it; 0 if it isn't known,
- *	as the packet was sent by nobody's leave, from a timer. Constant, as the
- *	next two are, which are valid with it.
+ *	as lt_task_sends() was false of the packet. Constant, as the next two are,
+ *	which are valid with it.
  * @gid: its group
  * @comm: its name
  * @second: packets and bytes on their second pass, by direction, from the IP header
@@ -122,7 +122,8 @@ void lt_owners_free(struct lt_owners *owners);
 void lt_owners_flush(struct lt_owners *owners);
 
 struct lt_owner *lt_owner_note(struct lt_owners *owners,
-			       const struct nf_conn *ct, struct sock *sk,
+			       const struct nf_conn *ct,
+			       const struct nf_hook_state *state,
 			       unsigned int flags);
 unsigned int lt_owners_trim(struct lt_owners *owners);
 void lt_owner_forget(struct lt_owners *owners, const struct nf_conn *ct);

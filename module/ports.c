@@ -122,14 +122,15 @@ static bool lt_ports_evict(struct lt_net *ln, struct nf_conn *holder,
 
 /* Have the rules choose again. What they said first stands if they now say what
  * can't be right, or that the packet is to be dropped: it would not have been. One
- * that nft has dropped is gone in most kernels (NF_DROP_REASON); the next one is seen
- * by rules as the first time: they go by marks, which are noted from now on.
+ * that nft has dropped is gone in most kernels (NF_DROP_REASON), and a datagram's
+ * sender is told EPERM; the next one is seen by rules as the first time: they go by
+ * marks, which are noted from now on.
  * Return: NF_ACCEPT with *again set if the choice is a new one; else a verdict.
  */
 static unsigned int lt_ports_again(struct lt_net *ln, struct sk_buff *skb,
 				   struct nf_conn *ct,
 				   const struct nf_hook_state *state,
-				   bool *again)
+				   struct lt_event *ev, bool *again)
 {
 	const struct nf_conntrack_tuple before =
 		*lt_ct_tuple(ct, IP_CT_DIR_REPLY);
@@ -139,13 +140,16 @@ static unsigned int lt_ports_again(struct lt_net *ln, struct sk_buff *skb,
 	err = lt_nat_repick(skb, ct, state, READ_ONCE(ln->noting), &verdict);
 	*again = !err && verdict == NF_ACCEPT;
 
-	if ((verdict & NF_VERDICT_MASK) == NF_STOLEN) {
-		lt_netns_want(ln, LT_HOOK_NOTE);
-	} else if (err == -ESTALE || (verdict & NF_VERDICT_MASK) == NF_DROP) {
-		lt_netns_want(ln, LT_HOOK_NOTE);
+	if (err != -ESTALE && verdict == NF_ACCEPT)
+		return NF_ACCEPT;
+
+	lt_netns_want(ln, LT_HOOK_NOTE);
+	if (err == -ESTALE || (verdict & NF_VERDICT_MASK) == NF_DROP) {
 		lt_nat_bind(skb, ct, state, &before);
-		verdict = NF_ACCEPT;
+		return NF_ACCEPT;
 	}
+
+	lt_event_send(state->net, ev, NF_LOOPTRACK_DECISION_REFUSED);
 
 	return verdict;
 }
@@ -191,7 +195,7 @@ static unsigned int lt_ports_port_changed(struct lt_net *ln, struct sk_buff *skb
 		if (!again || !lt_nat_may_pick(ev.picks))
 			break;
 
-		verdict = lt_ports_again(ln, skb, ct, state, &again);
+		verdict = lt_ports_again(ln, skb, ct, state, &ev, &again);
 		if (verdict != NF_ACCEPT || !again)
 			break;
 
@@ -399,7 +403,7 @@ static bool lt_ports_repick(struct lt_net *ln, struct sk_buff *skb,
 		claims->claim[claims->count++] = claim;
 
 		last = *reply;
-		*verdict = lt_ports_again(ln, skb, ct, state, &again);
+		*verdict = lt_ports_again(ln, skb, ct, state, ev, &again);
 		if (!again)
 			return false;
 		ev->picks++;

@@ -380,6 +380,32 @@ datagrams() {
 	counts "$c0" enforce loopguard_seen=1 loopguard_released=1
 }
 
+# Who decides about a packet in user space is not who sends it, even if he has the
+# proxy's socket.
+decided() {
+	local family=$1 proto
+
+	for proto in tcp udp; do
+		proxied nft "$family" "$proto" && in_ns "$c0" nft -f - <<-EOT ||
+			table inet asked {
+				chain out {
+					type filter hook output priority -150
+					meta mark != 7 $proto dport 7000 ct state new queue to 7
+				}
+			}
+		EOT
+			skip "the kernel has no queues" || return
+		proxy "$proto" "$family" -m 7 -q 7 || return
+		for mode in observe enforce; do
+			loopguard "$mode" && ask "$proto" "$family" || return
+			[[ $answer = "hello "* ]] || fail "no answer" || return
+			counts "$c0" "$mode" loopguard_seen=0 || return
+		done
+		[ "$(given)" = 2 ] || fail "the proxy was given $(given), not two" || return
+		stop_proxy || return
+	done
+}
+
 # Without a route to where it was addressed a flow can't be released, and stays where
 # the rule sent it. A mark that is set behind routing makes the difference.
 unroutable() {
@@ -394,8 +420,8 @@ unroutable() {
 			}
 		}
 	EOT
-	ip -n "$c0" xfrm policy add dir out mark 9 dst "$to" action block 2>/dev/null ||
-		skip "the kernel has no IPsec policies" || return
+	ip -n "$c0" xfrm policy add dir out mark 9 dst "$to" action block ||
+		fail "cannot block the way to the server" || return
 	for mode in off enforce; do
 		loopguard "$mode" && proxy tcp "$family" || return
 		ask tcp "$family"
@@ -418,6 +444,8 @@ done
 subtest "both ends are told" told
 subtest "a helper that connects, by uid and port, IPv4" helper 4 "uid 1337" "port 15001"
 variant "a helper that connects, by cgroup, IPv6" helper 6 cgroup
+subtest "who decides about queued packets has the listener, IPv4" decided 4
+either "who decides about queued packets has the listener, IPv6" decided 6
 subtest "no route to where it was addressed, IPv4" unroutable 4
 either "no route to where it was addressed, IPv6" unroutable 6
 either "two proxies in a circle, IPv4" circle 4

@@ -1,17 +1,19 @@
 #!/usr/bin/python3 -IS
 # SPDX-License-Identifier: GPL-2.0
 #
-# loopguard_proxy.py [-m MARK] [-w] [-p] [-u UID] tcp|udp PORT [ADDRESS PORT]: a
-# transparent proxy. TCP connections go on to where they were addressed, datagrams
+# loopguard_proxy.py [-m MARK] [-w] [-p] [-u UID] [-q NUMBER] tcp|udp PORT [ADDRESS PORT]:
+# a transparent proxy. TCP connections go on to where they were addressed, datagrams
 # to ADDRESS PORT. With -m its own are exempted, by a mark; with -w a forked worker
 # serves; with -p each TCP connection is passed to a process that does not have the
-# listener; with -u all are that user's. Prints "ready", then a line for each that
-# it accepts or gets.
+# listener; with -u all are that user's; with -q a child that has the listener, too,
+# accepts what is queued to it. Prints "ready", then a line for each that it accepts
+# or gets.
 import argparse
 import os
 import resource
 import socket
 import struct
+import subprocess
 import sys
 import threading
 
@@ -111,6 +113,7 @@ parser.add_argument("-m", "--mark", type=int)
 parser.add_argument("-w", "--worker", action="store_true")
 parser.add_argument("-p", "--pass", action="store_true", dest="passes")
 parser.add_argument("-u", "--uid", type=int)
+parser.add_argument("-q", "--queue")
 parser.add_argument("kind", choices=["tcp", "udp"])
 parser.add_argument("port", type=int)
 parser.add_argument("address", nargs="?")
@@ -138,6 +141,11 @@ if args.kind == "udp":
 sock.bind((local, args.port))
 if args.kind == "tcp":
     sock.listen(64)
+if args.queue:
+    sock.set_inheritable(True)
+    child = subprocess.Popen(["exclusions_queue", args.queue, "1"], close_fds=False,
+                             stdout=subprocess.PIPE)
+    child.stdout.readline()
 if args.worker and os.fork():
     os.wait()
     sys.exit()

@@ -97,7 +97,7 @@ queued() {
 		table inet asked {
 			chain out {
 				type filter hook output priority filter
-				meta l4proto tcp ct state new queue to 7
+				meta l4proto { tcp, udp } ct state new queue to 7
 			}
 		}
 	EOT
@@ -106,12 +106,15 @@ queued() {
 		cat <<-EOT
 			listen A 15001
 			connect c $(dst "$family" 1) 80 from 20000
-			sh looptrack -n $a -j flow list --dport 80 >$tmp/queued
+			udp B at $(loopback "$family") from 15001
+			udp d
+			ask d $(loopback "$family") 15001
+			sh looptrack -n $a -j flow list >$tmp/queued
 		EOT
 	) || return
-	want queued answered=1 || return
-	grep -q '"owner":{[^}]*"uid":0' "$tmp/queued" && ! grep -q '"pid"' "$tmp/queued" ||
-		fail "$(<"$tmp/queued")"
+	want queued answered=2 || return
+	[ "$(grep -c '"owner":{[^}]*"uid":0' "$tmp/queued")" = 2 ] &&
+		! grep -q '"pid"' "$tmp/queued" || fail "$(<"$tmp/queued")"
 }
 
 restore_owners() {
