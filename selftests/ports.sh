@@ -81,7 +81,7 @@ reuse() {
 # flow that this happens to keeps what they said first, or loses its SYN, where nft
 # frees what it drops; the others are seen with the mark they had.
 refused() {
-	local family=$1 mode n=20
+	local family=$1 mode told n=20
 
 	alone || return
 	redirect "$a" nft "$family" tcp output 80:15001 && in_ns "$a" nft -f - <<-EOT || return
@@ -99,6 +99,8 @@ refused() {
 	EOT
 	for mode in off enforce; do
 		only "$a" ports "$mode" || return
+		looptrack -j -n "$a" monitor --decision refused >"$tmp/refused" &
+		busywait 5000 listened "$a" || fail "nobody listens" || return
 		scene "$a" "$family" "$mode" <<-EOT || return
 			listen A 15001
 			repeat $n
@@ -115,8 +117,10 @@ refused() {
 		EOT
 		base=$((base + n))
 		want "$mode" answered=$((2 * n)) || return
+		kill $! && wait $!
 	done
-	want "$mode" "rewritten<=1" "resent<=1" &&
+	told=$(grep -c '"ports"' "$tmp/refused")
+	want "$mode" "rewritten<=1" "resent<=1" && holds "$mode" told "$told" '>=' "$R_resent" &&
 		counts "$a" enforce "ports_dead>=$n" "ports_kept>=$((n - 1))"
 }
 

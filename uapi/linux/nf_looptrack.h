@@ -89,9 +89,9 @@ enum nf_looptrack_netns {
  *   have done.
  * @NF_LOOPTRACK_DECISION_UNABLE: It could not be done, and the flow is left to
  *   the kernel. The rules could not be run again, for want of memory or
- *   because NAT's hook was not found; of loopsnat and loopguard also because
- *   something else holds the flow's first packet or entry, or there is no
- *   route to where it was addressed.
+ *   because NAT's hook was not found; or something else holds the flow's first
+ *   packet or entry, a helper that a rule has given it for example; or there
+ *   is no route to where loopguard would have it go.
  * @NF_LOOPTRACK_DECISION_EVICTED: The holder's entry was removed: its socket
  *   is gone, and so is the flow, or another socket uses its addresses and
  *   ports now.
