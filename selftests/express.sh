@@ -327,7 +327,7 @@ queued() {
 }
 
 # Asked about before all, only now and then: what comes back does so in process
-# context, and the receive path must not run there.
+# context, and the receive path must not run there: lockdep tells, on the debug kernel.
 reinjected() {
 	local family=$1
 
@@ -350,6 +350,8 @@ reinjected() {
 		printf '%s\n' "repeat $questions" "ask c" end
 	) || return
 	want reinjected answered=$((questions + 1)) || return
+	[ "$(grep -c '^1$' "$tmp/queue")" -ge $((questions / 2)) ] ||
+		fail "not asked about: $(grep -c '^1$' "$tmp/queue")" || return
 	counts "$a" reinjected "express_spared>=$((questions / 2))"
 }
 

@@ -11,13 +11,15 @@ need ip nft conntrack scene
 [ ! -e /proc/net/if_inet6 ] || skip_all "this host has IPv6"
 need_module
 
-# A host that is alone, with addresses of IPv4 only, and every feature enforced.
+# A host that is alone, with addresses of IPv4 only, and every feature enforced; but
+# loopguard, to whom a scene that is both client and proxy is a loop.
 host() {
 	drop_ns
 	new_ns a && ip -n "$a" addr add 10.98.0.1/24 dev lo &&
 		ip -n "$a" route add 203.0.113.0/24 dev lo src 10.98.0.1 &&
 		redirect "$a" nft 4 tcp output 80:15001 || fail "no host" || return
-	looptrack -n "$a" save | sed -E 's/^([a-z]+) +off/\1 enforce/; /^passmark/s|$| mark 1/1|' |
+	looptrack -n "$a" save |
+		sed -E 's/^([a-z]+) +off/\1 enforce/; /^passmark/s|$| mark 1/1|' |
 		looptrack -n "$a" restore - || fail "the features stay off"
 }
 
