@@ -96,6 +96,8 @@ static enum exit_code tell(struct audit *audit, struct finding *finding)
 		finding_show(finding);
 	}
 	finding_free(finding);
+	/* What went wrong with it is known now only. */
+	out_taken();
 	return code;
 }
 
