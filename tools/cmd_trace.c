@@ -179,7 +179,7 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 			    "trace: say PROTOCOL SOURCE DESTINATION, as in tcp \"*\" 192.0.2.1:80");
 	code = endpoint_parse_protocol(&protocol, "trace", argv[optind]);
 	for (int i = 0; i < 2 && !code; i++)
-		code = endpoint_parse(&ends[i], "trace", argv[optind + 1 + i]);
+		code = endpoint_parse(&ends[i], "trace", protocol, argv[optind + 1 + i]);
 	if (!code)
 		code = no_arguments(argc, argv, optind + 3);
 	if (code)

@@ -30,8 +30,13 @@ bool endpoint_unmap(struct endpoint *end)
 	return true;
 }
 
-static enum exit_code parse_end(struct endpoint *end, const char *command, const char *word,
-				uint16_t first_port)
+static bool has_ports(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
+enum exit_code endpoint_parse(struct endpoint *end, const char *command, uint8_t protocol,
+			      const char *word)
 {
 	char text[INET6_ADDRSTRLEN + 8];
 	char *address = text, *port = NULL, *close;
@@ -57,7 +62,7 @@ static enum exit_code parse_end(struct endpoint *end, const char *command, const
 		end->family = AF_INET6;
 	else if (*text == '[' || strcmp(address, "*"))
 		return bad_end(command, word);
-	if (port && !number_parse(port, first_port, UINT16_MAX, &number))
+	if (port && !number_parse(port, has_ports(protocol), UINT16_MAX, &number))
 		return bad_end(command, word);
 	if (port)
 		end->port = number;
@@ -65,25 +70,18 @@ static enum exit_code parse_end(struct endpoint *end, const char *command, const
 	return EXIT_OK;
 }
 
-enum exit_code endpoint_parse(struct endpoint *end, const char *command, const char *word)
-{
-	return parse_end(end, command, word, 1);
-}
-
 enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command, uint8_t protocol,
 				   char *const words[2])
 {
-	bool ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
-
 	for (int i = 0; i < 2; i++) {
-		enum exit_code code = parse_end(&ends[i], command, words[i], ports);
+		enum exit_code code = endpoint_parse(&ends[i], command, protocol, words[i]);
 
 		if (code)
 			return code;
 		if (ends[i].family == AF_UNSPEC)
 			return fail(EXIT_USAGE, "%s: \"%s\" leaves the address out", command,
 				    words[i]);
-		if (ports && !ends[i].port)
+		if (has_ports(protocol) && !ends[i].port)
 			return fail(EXIT_USAGE, "%s: \"%s\" leaves the port out", command,
 				    words[i]);
 	}

@@ -30,13 +30,13 @@ bool endpoint_unmap(struct endpoint *end);
 /*
  * Understand "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80",
  * "*" or "*:80", an argument of @command. "::ffff:192.0.2.1", as a socket for both
- * families sees a peer, is 192.0.2.1.
+ * families sees a peer, is 192.0.2.1. What is not tcp or udp may have 0 in the place
+ * of ports.
  */
-enum exit_code endpoint_parse(struct endpoint *end, const char *command, const char *word);
+enum exit_code endpoint_parse(struct endpoint *end, const char *command, uint8_t protocol,
+			      const char *word);
 
-/* Likewise, but a flow needs two addresses of one family, and tcp and udp ports. What others
- * have in the place of ports may be 0.
- */
+/* Likewise, but a flow needs two addresses of one family, and tcp and udp ports. */
 enum exit_code endpoint_parse_flow(struct endpoint ends[2], const char *command, uint8_t protocol,
 				   char *const words[2]);
 

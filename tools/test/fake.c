@@ -282,10 +282,8 @@ void put_tuple(struct nlmsghdr *nlh, int type, const char *src, int sport, const
 	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
 
 	put_addresses(nlh, !!strchr(src, ':'), src, dst);
-	if (sport)
-		mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_TUPLE_SPORT, htons(sport));
-	if (dport)
-		mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_TUPLE_DPORT, htons(dport));
+	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_TUPLE_SPORT, htons(sport));
+	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_TUPLE_DPORT, htons(dport));
 	mnl_attr_nest_end(nlh, nest);
 }
 

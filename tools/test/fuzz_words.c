@@ -40,7 +40,7 @@ static void parse(char *const words[WORDS])
 	for (int i = 0; i < WORDS; i++) {
 		struct endpoint end = {};
 
-		endpoint_parse(&end, "fuzz", words[i]);
+		endpoint_parse(&end, "fuzz", protocol, words[i]);
 		number_parse_mark(words[i], &value, &mask);
 		parse_filter(words[i]);
 	}
