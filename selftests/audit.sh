@@ -8,7 +8,8 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-: "${KSFT_SECONDS:=$((${KSFT_BRIEF:+1}0 ? 5 : 60))}"
+# A debug kernel needs as long for as many connections.
+: "${KSFT_SECONDS:=$((${KSFT_BRIEF:+1}0 && !KSFT_SLOW ? 5 : 60))}"
 
 : "${KSFT_ENTRIES:=32768}"
 
