@@ -328,19 +328,23 @@ churn_enforced() {
 	churning "$1" enforce "$KSFT_SECONDS" && audit "$a" after && told after 0
 }
 
-# orphans NAME: those an audit found, each "SOURCE PORT DESTINATION PORT".
+# orphans NAME [SECONDS]: those an audit found, each "SOURCE PORT DESTINATION PORT"; only
+# those that have more SECONDS left.
 orphans() {
-	grep -o '"kind":"orphaned"[^}]*' "$tmp/$1" | tr -d '"' |
-		sed 's/.*{src:\(.*\),dst:\(.*\),sport:\(.*\),dport:\(.*\)/\1 \3 \2 \4/' | sort
+	local ends='original:\{src:(.*),dst:(.*),sport:(.*),dport:([0-9]*)\},reply'
+
+	grep '"kind":"orphaned"' "$tmp/$1" | tr -d '"' |
+		sed -E "s/.*$ends.*timeout:([0-9]*).*/\\1 \\3 \\2 \\4 \\5/" |
+		awk -v least="${2:--1}" '$5 > least { print $1, $2, $3, $4 }' | sort
 }
 
-# unserved FAMILY: likewise the entries that have no socket, as conntrack and ss say; with
-# all, all of them.
+# unserved FAMILY [SECONDS]: likewise the entries that have no socket, as conntrack and ss
+# say; with all, all of them.
 unserved() {
 	in_ns "$a" ss -Htan >"$tmp/ss"
 	[ "${2-}" != all ] || : >"$tmp/ss"
 	in_ns "$a" conntrack -L -f "ipv$1" -p tcp 2>/dev/null |
-		awk '
+		awk -v least="${2:--1}" '
 		function end(text) {
 			gsub(/[][]/, "", text)
 			port = text
@@ -359,7 +363,8 @@ unserved() {
 				if (split($i, kv, "=") == 2 && kv[1] ~ /^(src|dst|sport|dport)$/)
 					v[++n] = kv[2]
 			way = v[1] " " v[3] " " v[2] " " v[4]
-			if (!(way in sends) && !(v[5] " " v[7] " " v[6] " " v[8] in sends))
+			back = v[5] " " v[7] " " v[6] " " v[8]
+			if ($3 > least + 0 && !(way in sends) && !(back in sends))
 				print way
 		}' "$tmp/ss" - | sort
 }
@@ -374,14 +379,14 @@ churn_off() {
 			'!"server":' '!"timeout":119' || return
 	done
 	audit "$a" after
-	orphans after >"$tmp/ours"
 	unserved "$1" >"$tmp/theirs"
 	all=$(wc -l <"$tmp/theirs")
-	only_ours=$(comm -23 "$tmp/ours" "$tmp/theirs" | wc -l)
-	only_theirs=$(comm -13 "$tmp/ours" "$tmp/theirs" | wc -l)
+	# Those that were reset have ten seconds to live, and run out before the second look.
+	only_ours=$(orphans after 20 | comm -23 - "$tmp/theirs" | wc -l)
+	only_theirs=$(unserved "$1" 20 | comm -23 - <(orphans after) | wc -l)
 	note "$all entries have no socket, by ss and conntrack; $only_theirs of them were not" \
 		"found, $only_ours others were"
-	# Some run out, and some sockets do, between one look and the next.
+	# Some sockets run out, too, between one look and the next.
 	[ "$all" -ge 50 ] && [ $((only_ours + only_theirs)) -le $((all / 20)) ] ||
 		fail "the audit is not what ss and conntrack say" || return
 	audit "$a" fix --fix

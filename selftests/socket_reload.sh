@@ -147,7 +147,7 @@ script() {
 	EOT
 }
 
-# busy_namespaces N
+# busy_namespaces N: ten, or a multiple.
 busy_namespaces() {
 	redirection rules nft 4 tcp output 80:15001
 	scene "$a" 4 "$1 namespaces" < <(script "$1") || return
@@ -167,7 +167,7 @@ both() {
 	local pid status
 
 	setup || return
-	busy_namespaces $((KSFT_NAMESPACES / 5)) >"$tmp/namespaces" &
+	busy_namespaces $(((KSFT_NAMESPACES / 5 + 9) / 10 * 10)) >"$tmp/namespaces" &
 	pid=$!
 	background+=("$pid")
 	reloads $((KSFT_RELOADS / 5)) || return
