@@ -9,20 +9,20 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
 
-#include "clash.h"
-#include "ct.h"
-#include "express.h"
+#include "feature/clash.h"
+#include "core/ct.h"
+#include "feature/express.h"
 #include "hook.h"
-#include "loop.h"
-#include "loopguard.h"
-#include "loopsnat.h"
-#include "nat.h"
-#include "netns.h"
-#include "origin.h"
-#include "passmark.h"
-#include "ports.h"
-#include "stale.h"
-#include "tracer.h"
+#include "core/pass.h"
+#include "feature/loopguard.h"
+#include "feature/loopsnat.h"
+#include "core/nat.h"
+#include "net.h"
+#include "feature/origin.h"
+#include "feature/passmark.h"
+#include "feature/ports.h"
+#include "feature/stale.h"
+#include "report/pkttrace.h"
 
 /* May this be the first packet of a flow? All others leave their hook here, at
  * one branch and without a look at the entry: what is neither new nor related is
@@ -93,10 +93,10 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 
 	/* From the first flow on there may be stale ones, and accepted ones. */
 	ln = lt_net(state->net);
-	lt_netns_want(ln, LT_HOOK_SYN);
-	lt_netns_want(ln, LT_HOOK_EXPRESS);
+	lt_net_want(ln, LT_HOOK_SYN);
+	lt_net_want(ln, LT_HOOK_EXPRESS);
 	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID) {
-		lt_netns_want(ln, LT_HOOK_ZONE);
+		lt_net_want(ln, LT_HOOK_ZONE);
 		lt_origin_note_zone(ln, nf_ct_zone(ct)->id);
 	}
 

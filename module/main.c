@@ -7,12 +7,12 @@
 
 #include <linux/module.h>
 
-#include "ct.h"
-#include "linger.h"
-#include "netlink.h"
+#include "core/ct.h"
+#include "feature/linger.h"
+#include "api/netlink.h"
 #include "netns.h"
-#include "origin.h"
-#include "tracer.h"
+#include "feature/origin.h"
+#include "api/pkttrace.h"
 
 static int __init lt_init(void)
 {
@@ -29,7 +29,7 @@ static int __init lt_init(void)
 	if (err)
 		goto err_netns;
 
-	err = lt_tracer_init();
+	err = lt_pkttrace_init();
 	if (err)
 		goto err_netns;
 
@@ -47,7 +47,7 @@ static int __init lt_init(void)
 err_origin:
 	lt_origin_exit();
 err_tracer:
-	lt_tracer_exit();
+	lt_pkttrace_exit();
 err_netns:
 	lt_netns_exit();
 err_linger:
@@ -59,7 +59,7 @@ static void __exit lt_exit(void)
 {
 	lt_netlink_exit();
 	lt_origin_exit();
-	lt_tracer_exit();
+	lt_pkttrace_exit();
 	lt_netns_exit();
 	lt_linger_exit();
 }
