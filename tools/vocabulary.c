@@ -23,6 +23,7 @@ static const char *const feature_words[] = {
 	[NF_LOOPTRACK_FEATURE_ORIGIN] = "origin",
 	[NF_LOOPTRACK_FEATURE_PASSMARK] = "passmark",
 	[NF_LOOPTRACK_FEATURE_EXPRESS] = "express",
+	[NF_LOOPTRACK_FEATURE_LISTENERS] = "listeners",
 };
 
 const struct attr_words attr_features = { "feature", feature_words, ARRAY_SIZE(feature_words) };
@@ -78,6 +79,13 @@ static const struct attr_desc proxy_desc[] = {
 
 static const struct attr_set proxy_set = { proxy_desc, ARRAY_SIZE(proxy_desc), NULL };
 
+static const struct attr_desc exempt_desc[] = {
+	[NF_LOOPTRACK_A_EXEMPT_FROM] = { .name = "from", .type = ATTR_U16 },
+	[NF_LOOPTRACK_A_EXEMPT_TO] = { .name = "to", .type = ATTR_U16 },
+};
+
+static const struct attr_set exempt_set = { exempt_desc, ARRAY_SIZE(exempt_desc), NULL };
+
 static const struct attr_desc feature_desc[] = {
 	[NF_LOOPTRACK_A_FEATURE_ID] = {
 		.name = "id", .key = "name", .type = ATTR_ENUM, .words = &attr_features,
@@ -96,6 +104,10 @@ static const struct attr_desc feature_desc[] = {
 	},
 	/* Only ever sent. */
 	[NF_LOOPTRACK_A_FEATURE_NO_PROXY] = { .name = "no_proxy", .type = ATTR_IGNORE },
+	[NF_LOOPTRACK_A_FEATURE_EXEMPT] = {
+		.name = "exempt", .type = ATTR_LIST, .nest = &exempt_set,
+	},
+	[NF_LOOPTRACK_A_FEATURE_NO_EXEMPT] = { .name = "no_exempt", .type = ATTR_IGNORE },
 };
 
 static const struct attr_set feature_set = { feature_desc, ARRAY_SIZE(feature_desc), NULL };
@@ -172,7 +184,7 @@ static const struct attr_desc stats_desc[] = {
 	},
 	[NF_LOOPTRACK_A_STATS_PORTS_BLOCKED] = {
 		.name = "ports_blocked", .type = ATTR_U64, .doc =
-		"New flows that NAT gave a port a local socket holds: its addresses and ports are those of a live or lingering connection, or replies to the flow would have been taken from a listener.",
+		"New flows that NAT gave addresses and ports of a live or lingering connection of a local socket.",
 	},
 	[NF_LOOPTRACK_A_STATS_PORTS_MOVED] = {
 		.name = "ports_moved", .type = ATTR_U64, .doc =
@@ -240,7 +252,31 @@ static const struct attr_desc stats_desc[] = {
 	},
 	[NF_LOOPTRACK_A_STATS_ORIGIN_DROPPED] = {
 		.name = "origin_dropped", .type = ATTR_U64, .doc =
-		"Owners that were forgotten before their flows ended, as the module parameter owners allows for no more.",
+		"New flows of a user who has as many as the module parameter owners allows; their owner is not remembered.",
+	},
+	[NF_LOOPTRACK_A_STATS_LISTENERS_SEEN] = {
+		.name = "listeners_seen", .type = ATTR_U64, .doc =
+		"New flows that NAT gave a port on which a local socket receives: replies to the flow would be taken from that socket, or what is sent to the socket would go to the flow.",
+	},
+	[NF_LOOPTRACK_A_STATS_LISTENERS_MOVED] = {
+		.name = "listeners_moved", .type = ATTR_U64, .doc =
+		"Of these, flows that were given another port.",
+	},
+	[NF_LOOPTRACK_A_STATS_LISTENERS_EXHAUSTED] = {
+		.name = "listeners_exhausted", .type = ATTR_U64, .doc =
+		"Of these, flows for which no other port was found. They keep the one the kernel chose.",
+	},
+	[NF_LOOPTRACK_A_STATS_LISTENERS_SPARED] = {
+		.name = "listeners_spared", .type = ATTR_U64, .doc =
+		"New flows that were left alone although a local socket receives on their port: NAT rules send what arrives there elsewhere, or the port is exempt.",
+	},
+	[NF_LOOPTRACK_A_STATS_LINGER_DROPPED] = {
+		.name = "linger_dropped", .type = ATTR_U64, .doc =
+		"Closed TCP sockets that linger could not look at, because too many were closed at once. The kernel's timeouts end their flows.",
+	},
+	[NF_LOOPTRACK_A_STATS_WORK_BOUNDED] = {
+		.name = "work_bounded", .type = ATTR_U64, .doc =
+		"Times a search was cut short because it took too much work: sockets on one port, or choices of a port among many rules. The flow is treated as the kernel would treat it.",
 	},
 };
 
@@ -469,6 +505,7 @@ COMPLETE(feature_words, NF_LOOPTRACK_FEATURE_MAX);
 COMPLETE(mode_words, NF_LOOPTRACK_MODE_MAX);
 COMPLETE(module_desc, NF_LOOPTRACK_A_MODULE_MAX);
 COMPLETE(proxy_desc, NF_LOOPTRACK_A_PROXY_MAX);
+COMPLETE(exempt_desc, NF_LOOPTRACK_A_EXEMPT_MAX);
 COMPLETE(feature_desc, NF_LOOPTRACK_A_FEATURE_MAX);
 COMPLETE(config_desc, NF_LOOPTRACK_A_CONFIG_MAX);
 COMPLETE(stats_desc, NF_LOOPTRACK_A_STATS_MAX);

@@ -11,8 +11,13 @@
 #include <uapi/linux/nf_looptrack.h>
 
 /* Common nested types */
-const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_NO_PROXY + 1] = {
-	[NF_LOOPTRACK_A_FEATURE_ID] = NLA_POLICY_MAX(NLA_U32, 8),
+const struct nla_policy looptrack_exempt_nl_policy[NF_LOOPTRACK_A_EXEMPT_TO + 1] = {
+	[NF_LOOPTRACK_A_EXEMPT_FROM] = NLA_POLICY_MIN(NLA_U16, 1),
+	[NF_LOOPTRACK_A_EXEMPT_TO] = NLA_POLICY_MIN(NLA_U16, 1),
+};
+
+const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_NO_EXEMPT + 1] = {
+	[NF_LOOPTRACK_A_FEATURE_ID] = NLA_POLICY_MAX(NLA_U32, 9),
 	[NF_LOOPTRACK_A_FEATURE_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_LOOPTRACK_A_FEATURE_DEFAULT] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_LOOPTRACK_A_FEATURE_SUPPORTED] = { .type = NLA_FLAG, },
@@ -20,6 +25,8 @@ const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE
 	[NF_LOOPTRACK_A_FEATURE_MARK_MASK] = { .type = NLA_U32, },
 	[NF_LOOPTRACK_A_FEATURE_PROXY] = NLA_POLICY_NESTED(looptrack_proxy_nl_policy),
 	[NF_LOOPTRACK_A_FEATURE_NO_PROXY] = { .type = NLA_FLAG, },
+	[NF_LOOPTRACK_A_FEATURE_EXEMPT] = NLA_POLICY_NESTED(looptrack_exempt_nl_policy),
+	[NF_LOOPTRACK_A_FEATURE_NO_EXEMPT] = { .type = NLA_FLAG, },
 };
 
 const struct nla_policy looptrack_proxy_nl_policy[NF_LOOPTRACK_A_PROXY_CGROUP + 1] = {

@@ -12,7 +12,8 @@
 #include <uapi/linux/nf_looptrack.h>
 
 /* Common nested types */
-extern const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_NO_PROXY + 1];
+extern const struct nla_policy looptrack_exempt_nl_policy[NF_LOOPTRACK_A_EXEMPT_TO + 1];
+extern const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_NO_EXEMPT + 1];
 extern const struct nla_policy looptrack_proxy_nl_policy[NF_LOOPTRACK_A_PROXY_CGROUP + 1];
 extern const struct nla_policy looptrack_tuple_nl_policy[NF_LOOPTRACK_A_TUPLE_DPORT + 1];
 

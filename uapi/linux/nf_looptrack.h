@@ -16,8 +16,8 @@
  *   picks again.
  * @NF_LOOPTRACK_FEATURE_STALE: Entries of earlier sockets are evicted at the
  *   first packet.
- * @NF_LOOPTRACK_FEATURE_PORTS: A port is used only if both ledgers say that it
- *   is free.
+ * @NF_LOOPTRACK_FEATURE_PORTS: A port is changed only for the sake of a flow
+ *   or connection that is alive.
  * @NF_LOOPTRACK_FEATURE_LINGER: Entries and TIME_WAIT sockets of dead loopback
  *   flows go early.
  * @NF_LOOPTRACK_FEATURE_LOOPSNAT: SNAT and MASQUERADE rules are kept off
@@ -28,6 +28,8 @@
  *   bit.
  * @NF_LOOPTRACK_FEATURE_EXPRESS: Accepted loopback flows skip the rules of the
  *   second pass.
+ * @NF_LOOPTRACK_FEATURE_LISTENERS: NAT gives no flow a port on which a local
+ *   socket receives, unless the NAT rules send what arrives there elsewhere.
  */
 enum nf_looptrack_feature {
 	NF_LOOPTRACK_FEATURE_CLASH,
@@ -39,6 +41,7 @@ enum nf_looptrack_feature {
 	NF_LOOPTRACK_FEATURE_ORIGIN,
 	NF_LOOPTRACK_FEATURE_PASSMARK,
 	NF_LOOPTRACK_FEATURE_EXPRESS,
+	NF_LOOPTRACK_FEATURE_LISTENERS,
 
 	/* private: */
 	__NF_LOOPTRACK_FEATURE_MAX,
@@ -264,9 +267,19 @@ enum nf_looptrack_a_feature {
 	NF_LOOPTRACK_A_FEATURE_MARK_MASK,
 	NF_LOOPTRACK_A_FEATURE_PROXY,
 	NF_LOOPTRACK_A_FEATURE_NO_PROXY,
+	NF_LOOPTRACK_A_FEATURE_EXEMPT,
+	NF_LOOPTRACK_A_FEATURE_NO_EXEMPT,
 
 	__NF_LOOPTRACK_A_FEATURE_MAX,
 	NF_LOOPTRACK_A_FEATURE_MAX = (__NF_LOOPTRACK_A_FEATURE_MAX - 1)
+};
+
+enum nf_looptrack_a_exempt {
+	NF_LOOPTRACK_A_EXEMPT_FROM = 1,
+	NF_LOOPTRACK_A_EXEMPT_TO,
+
+	__NF_LOOPTRACK_A_EXEMPT_MAX,
+	NF_LOOPTRACK_A_EXEMPT_MAX = (__NF_LOOPTRACK_A_EXEMPT_MAX - 1)
 };
 
 enum nf_looptrack_a_config {
@@ -312,6 +325,12 @@ enum nf_looptrack_a_stats {
 	NF_LOOPTRACK_A_STATS_ORIGIN_SEEN,
 	NF_LOOPTRACK_A_STATS_ORIGIN_NOTED,
 	NF_LOOPTRACK_A_STATS_ORIGIN_DROPPED,
+	NF_LOOPTRACK_A_STATS_LISTENERS_SEEN,
+	NF_LOOPTRACK_A_STATS_LISTENERS_MOVED,
+	NF_LOOPTRACK_A_STATS_LISTENERS_EXHAUSTED,
+	NF_LOOPTRACK_A_STATS_LISTENERS_SPARED,
+	NF_LOOPTRACK_A_STATS_LINGER_DROPPED,
+	NF_LOOPTRACK_A_STATS_WORK_BOUNDED,
 
 	__NF_LOOPTRACK_A_STATS_MAX,
 	NF_LOOPTRACK_A_STATS_MAX = (__NF_LOOPTRACK_A_STATS_MAX - 1)
