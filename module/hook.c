@@ -24,15 +24,22 @@
 #include "feature/stale.h"
 #include "report/pkttrace.h"
 
-/* May this be the first packet of a flow? All others leave their hook here, at
- * one branch and without a look at the entry: what is neither new nor related is
- * of an established flow or has no entry.
+/* May this be the first packet of a flow? All others leave their hook here, most of
+ * them at one branch and without a look at the entry: what is neither new nor related
+ * is of an established flow or has no entry. Until a flow is answered all its packets
+ * are new to conntrack, but its entry is confirmed.
  */
 static bool lt_hook_may_be_new(const struct sk_buff *skb)
 {
-	unsigned long info = skb_get_nfct(skb) & NFCT_INFOMASK;
+	unsigned long nfct = skb_get_nfct(skb);
+	unsigned long info = nfct & NFCT_INFOMASK;
+	const struct nf_conn *ct;
 
-	return info == IP_CT_NEW || info == IP_CT_RELATED;
+	if (likely(info != IP_CT_NEW && info != IP_CT_RELATED))
+		return false;
+
+	ct = (const struct nf_conn *)(nfct & NFCT_PTRMASK);
+	return ct && !nf_ct_is_confirmed(ct);
 }
 
 /* The entry, if this is the first packet of a flow. */
@@ -75,18 +82,19 @@ static noinline __used unsigned int
 lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		   const struct nf_hook_state *state)
 {
+	bool leaving = state->hook == NF_INET_POST_ROUTING;
 	struct nf_conn *ct = lt_hook_new(skb);
 	enum ip_conntrack_info ctinfo;
 	unsigned int verdict;
 	struct lt_net *ln;
+	bool nat;
 
-	/* Without a source binding no port was chosen. A reply to a flow that
-	 * is not confirmed was made by REJECT and isn't committed by anybody.
-	 */
-	if (!ct || !nf_nat_initialized(ct, NF_NAT_MANIP_SRC) ||
-	    lt_hook_is_vrf_pass(state))
+	if (!ct || lt_hook_is_vrf_pass(state))
 		return NF_ACCEPT;
 
+	/* A reply to a flow that is not confirmed was made by REJECT and isn't
+	 * committed by anybody.
+	 */
 	nf_ct_get(skb, &ctinfo);
 	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
@@ -100,21 +108,25 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		lt_origin_note_zone(ln, nf_ct_zone(ct)->id);
 	}
 
-	if (state->hook == NF_INET_POST_ROUTING)
+	if (leaving)
 		lt_loopguard_observe(ln, skb, ct, state);
 
-	verdict = lt_loopsnat_settle(ln, skb, ct, state);
-	if (verdict != NF_ACCEPT)
-		return verdict;
+	/* Without a source binding no port was chosen: there is no NAT here. */
+	nat = nf_nat_initialized(ct, NF_NAT_MANIP_SRC);
+	if (nat) {
+		verdict = lt_loopsnat_settle(ln, skb, ct, state);
+		if (verdict != NF_ACCEPT)
+			return verdict;
 
-	verdict = lt_ports_settle(ln, skb, ct, state);
-	if (verdict != NF_ACCEPT)
-		return verdict;
+		verdict = lt_ports_settle(ln, skb, ct, state);
+		if (verdict != NF_ACCEPT)
+			return verdict;
+	}
 
-	if (state->hook == NF_INET_POST_ROUTING)
+	if (leaving)
 		lt_origin_note(ln, ct, state);
 
-	return lt_clash_commit(ln, skb, ct, state);
+	return nat ? lt_clash_commit(ln, skb, ct, state) : NF_ACCEPT;
 }
 
 /* Runs just before conntrack confirms. */

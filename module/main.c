@@ -8,6 +8,7 @@
 #include <linux/module.h>
 
 #include "core/ct.h"
+#include "core/owner.h"
 #include "feature/linger.h"
 #include "api/netlink.h"
 #include "netns.h"
@@ -18,9 +19,15 @@ static int __init lt_init(void)
 {
 	int err;
 
-	lt_ct_init();
-	lt_linger_init();
+	err = lt_ct_init();
+	if (err)
+		return err;
 
+	err = lt_owners_init(lt_linger_udp);
+	if (err)
+		return err;
+
+	lt_linger_init();
 	err = lt_netns_init();
 	if (err)
 		goto err_linger;
@@ -52,6 +59,7 @@ err_netns:
 	lt_netns_exit();
 err_linger:
 	lt_linger_exit();
+	lt_owners_exit();
 	return err;
 }
 
@@ -62,6 +70,7 @@ static void __exit lt_exit(void)
 	lt_pkttrace_exit();
 	lt_netns_exit();
 	lt_linger_exit();
+	lt_owners_exit();
 }
 
 module_init(lt_init);

@@ -6,6 +6,7 @@
 #include <linux/string.h>
 
 #include "core/ct.h"
+#include "core/owner.h"
 #include "core/proxy.h"
 #include "feature/express.h"
 #include "feature/linger.h"
@@ -307,7 +308,7 @@ int lt_modes_set(struct lt_net *ln, const struct lt_modes *modes)
 		schedule_work(&ln->hook_work);
 	/* With everything off they are only a burden. */
 	if (!useful)
-		lt_owners_flush(&ln->owners);
+		lt_owners_flush(ln);
 out:
 	mutex_unlock(&ln->lock);
 	return err;

@@ -8,7 +8,6 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
-#include "core/owner.h"
 #include "core/stats.h"
 
 struct lt_history;
@@ -69,9 +68,13 @@ struct lt_mark {
  * @express_turn: what flows carry that express has accepted. Written under @lock,
  *	read by hooks without it.
  * @hook_work: registers what is in @asked
- * @linger_work: looks after what is in @owners
  * @net: the namespace itself
- * @owners: sockets that opened flows
+ * @owned: an owner of a flow has been noted. Written by hooks.
+ * @origin_since: owners that were noted earlier are not shown to user space, in
+ *	nanoseconds since the host's start. Written under @lock.
+ * @sweep_round: the round of the owners' sweep that @sweep_left is for; the sweep's
+ *	own, as @sweep_left
+ * @sweep_left: how many owners it may still look at in that round
  * @zones: ids of conntrack zones that were seen, each once; 0 for none. Never
  *	changed once set, by hooks without a lock.
  * @tracers: those who trace. Changed under @lock, read by hooks under RCU.
@@ -90,9 +93,11 @@ struct lt_net {
 	u16 express_turn;
 	struct lt_mark passmark;
 	struct work_struct hook_work;
-	struct delayed_work linger_work;
 	struct net *net;
-	struct lt_owners owners;
+	bool owned;
+	u64 origin_since;
+	u32 sweep_round;
+	u32 sweep_left;
 	u32 zones[8];
 	struct list_head tracers;
 	struct lt_proxies __rcu *proxies;

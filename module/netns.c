@@ -8,7 +8,9 @@
 #include <linux/string.h>
 #include <net/netns/generic.h>
 
+#include "core/owner.h"
 #include "core/proxy.h"
+#include "core/share.h"
 #include "feature/linger.h"
 #include "modes.h"
 #include "netns.h"
@@ -74,7 +76,8 @@ static void lt_netns_net_free(struct lt_net *ln)
 {
 	/* Only the last reader and writer are left. */
 	kfree(rcu_dereference_protected(ln->proxies, true));
-	lt_owners_free(&ln->owners);
+	lt_owners_flush(ln);
+	lt_shares_flush(ln);
 	lt_history_free(ln->history);
 	lt_stats_free(&ln->stats);
 	mutex_destroy(&ln->lock);
@@ -87,16 +90,11 @@ static int __net_init lt_netns_net_init(struct net *net)
 
 	mutex_init(&ln->lock);
 	INIT_WORK(&ln->hook_work, lt_modes_hook_asked);
-	INIT_DELAYED_WORK(&ln->linger_work, lt_linger_sweep);
 	INIT_LIST_HEAD(&ln->tracers);
 	ln->net = net;
 	/* Ten a second; who wants all of them counted has a counter. */
 	ratelimit_state_init(&ln->loopguard_limit, HZ, 10);
 	ratelimit_set_flags(&ln->loopguard_limit, RATELIMIT_MSG_ON_RELEASE);
-
-	err = lt_owners_init(&ln->owners);
-	if (err)
-		return err;
 
 	err = lt_stats_init(&ln->stats);
 	ln->history = lt_history_alloc();
@@ -137,7 +135,6 @@ static void __net_exit lt_netns_net_exit(struct net *net)
 
 	/* No packet asks for them now, and they find nothing to do. */
 	cancel_work_sync(&ln->hook_work);
-	cancel_delayed_work_sync(&ln->linger_work);
 	lt_linger_forget(ln);
 	lt_netns_net_free(ln);
 }

@@ -252,7 +252,7 @@ static const struct attr_desc stats_desc[] = {
 	},
 	[NF_LOOPTRACK_A_STATS_ORIGIN_DROPPED] = {
 		.name = "origin_dropped", .type = ATTR_U64, .doc =
-		"New flows of a user who has as many as the module parameter owners allows; their owner is not remembered.",
+		"Owners that were forgotten before their flows ended: their user has more than the module parameter owners allows. Owners of other users stay.",
 	},
 	[NF_LOOPTRACK_A_STATS_LISTENERS_SEEN] = {
 		.name = "listeners_seen", .type = ATTR_U64, .doc =

@@ -11,6 +11,7 @@
 #include <net/netlink.h>
 
 #include "core/ct.h"
+#include "core/owner.h"
 #include "api/netlink.h"
 #include "api/netlink_gen.h"
 #include "net.h"
@@ -161,13 +162,12 @@ static void lt_flow_ends(struct lt_ends *ends, const struct nf_conn *ct)
 							   0);
 }
 
-/* Which an entry of TCP must have, as it looks. */
-static bool lt_flow_needs(const struct nf_conn *ct, enum ip_conntrack_dir dir)
+/* True if the client of a TCP flow must have a socket, given the entry's state. */
+static bool lt_flow_needs_client(const struct nf_conn *ct)
 {
 	switch (READ_ONCE(ct->proto.tcp.state)) {
 	case TCP_CONNTRACK_SYN_SENT:
 	case TCP_CONNTRACK_SYN_RECV:
-		return dir == IP_CT_DIR_ORIGINAL;
 	case TCP_CONNTRACK_ESTABLISHED:
 	case TCP_CONNTRACK_FIN_WAIT:
 	case TCP_CONNTRACK_CLOSE_WAIT:
@@ -177,34 +177,26 @@ static bool lt_flow_needs(const struct nf_conn *ct, enum ip_conntrack_dir dir)
 	}
 }
 
+/* Was the flow opened by a socket that is gone, and goes on as if it were there? */
 static bool lt_flow_is_stale(const struct nf_conn *ct, const struct lt_ends *ends,
 			     const struct lt_owner *owner)
 {
-	struct net *net = nf_ct_net(ct);
-	unsigned int dir;
-
-	if (test_bit(IPS_OFFLOAD_BIT, &ct->status))
+	/* Without an owner there is no proof: raw and packet sockets, another
+	 * namespace, XDP or a transparent socket may send the flow.
+	 */
+	if (!owner || test_bit(IPS_OFFLOAD_BIT, &ct->status))
 		return false;
 
 	if (nf_ct_protonum(ct) == IPPROTO_UDP)
-		return owner && !lt_owner_is(owner, LT_OWNER_SHARED) &&
-		       !lt_owner_is_alive(net, owner);
+		return lt_owner_is_dead_udp(owner);
 
-	if (nf_ct_protonum(ct) != IPPROTO_TCP)
-		return false;
-
-	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
-		if (!ends->sk[dir] && lt_flow_needs(ct, dir) &&
-		    lt_sock_is_local(net, lt_ct_tuple(ct, dir)))
-			return true;
-
-	return false;
+	return !ends->sk[IP_CT_DIR_ORIGINAL] && lt_flow_needs_client(ct);
 }
 
 static int lt_flow_put_sockets(struct sk_buff *msg, struct lt_net *ln,
 			       const struct nf_conn *ct)
 {
-	const struct lt_owner *owner = lt_owner_find(&ln->owners, ct);
+	const struct lt_owner *owner = lt_owner_find(ct);
 	struct user_namespace *ns = ln->net->user_ns;
 	struct lt_ends ends;
 	int err;
@@ -220,7 +212,7 @@ static int lt_flow_put_sockets(struct sk_buff *msg, struct lt_net *ln,
 
 	if (!err && owner)
 		err = lt_flow_put_second(msg, owner);
-	if (!err && owner && lt_owner_is_told(ln))
+	if (!err && owner && lt_owner_is_told(ln, owner))
 		err = lt_flow_put_owner(msg, ns, owner);
 
 	return err;

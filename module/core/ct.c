@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The conntrack ledger: who holds a tuple, and how a new entry gets in. */
 
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/hash.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
@@ -430,13 +432,58 @@ bool lt_ct_is_on(const struct net *net)
 	       lt_ct_has_hook(net->nf.hooks_ipv6);
 }
 
-/**
- * lt_ct_init() - prepare the locks
+/* An entry's status has an upper half that is zero at first. Written once, before
+ * there are hooks.
  */
-void __init lt_ct_init(void)
+static bool lt_ct_room __ro_after_init;
+
+/**
+ * lt_ct_has_room() - can the module keep bits in the status of an entry
+ *
+ * Context: any.
+ * Return: false on 32 bit, and where a new entry shows that the kernel itself uses
+ * these bits.
+ */
+bool lt_ct_has_room(void)
+{
+	return BITS_PER_LONG == 64 && lt_ct_room;
+}
+
+static int __init lt_ct_check_room(void)
+{
+	struct nf_conntrack_tuple t = {
+		.src.l3num = NFPROTO_IPV4,
+		.dst.protonum = IPPROTO_UDP,
+	};
+	struct nf_conn *ct;
+
+	/* Those of the kernel are shown to user space. */
+	BUILD_BUG_ON(__IPS_MAX_BIT > 32);
+
+	ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &t, &t, GFP_KERNEL);
+	if (IS_ERR(ct))
+		return PTR_ERR(ct);
+
+	lt_ct_room = !((u64)ct->status >> 32);
+	if (!lt_ct_room)
+		pr_warn("this kernel uses the upper half of an entry's status: no express\n");
+	nf_conntrack_free(ct);
+
+	return 0;
+}
+
+/**
+ * lt_ct_init() - prepare the locks, and look whether entries are as expected
+ *
+ * Context: may sleep.
+ * Return: 0, or an error of nf_conntrack_alloc().
+ */
+int __init lt_ct_init(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < LT_CT_LOCKS; i++)
 		spin_lock_init(&lt_ct_locks[i].lock);
+
+	return lt_ct_check_room();
 }

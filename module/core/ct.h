@@ -57,6 +57,15 @@ static inline bool lt_ct_port_changed(const struct nf_conn *ct)
 	       nf_inet_addr_cmp(&flow->src.u3, &reply->dst.u3);
 }
 
+/*
+ * The status of an entry is a word, of which conntrack uses the lower 16 bits and
+ * shows the lower 32 to user space. The upper half is zero in a new entry, and only
+ * this module writes it, by atomic operations; where conntrack writes status in
+ * another way, no other CPU has the entry yet. Bits 32 to 61 are those of express,
+ * bit 62 is that of the owner (LT_OWNER_BIT). A word of 32 bits has no upper half.
+ */
+bool lt_ct_has_room(void);
+
 enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct);
 struct nf_conn *lt_ct_find(struct net *net, const struct nf_conntrack_zone *zone,
 			   const struct nf_conntrack_tuple *t,
@@ -76,6 +85,6 @@ bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);
 bool lt_ct_is_loopback(const struct nf_conn *ct);
 bool lt_ct_is_on(const struct net *net);
 
-void lt_ct_init(void);
+int lt_ct_init(void);
 
 #endif /* _LT_CT_H */

@@ -2,25 +2,18 @@
 #ifndef _LT_OWNER_H
 #define _LT_OWNER_H
 
-#include <linux/rhashtable.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/spinlock.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_acct.h>
 
 #include "core/sock.h"
 
-/**
- * struct lt_owner_key - what an owner is found by
- * @flow: as the owner sent it first
- * @zone: conntrack zone
- * @pad: zero
- */
-struct lt_owner_key {
-	struct nf_conntrack_tuple flow;
-	u16 zone;
-	u16 pad;
-};
+struct lt_net;
+struct lt_share;
+struct nf_hook_state;
+struct pid_namespace;
 
 /* What is known of an owner. */
 enum lt_owner_flag {
@@ -28,28 +21,41 @@ enum lt_owner_flag {
 	LT_OWNER_SHARED = BIT(0),
 	/* Both ends are on this host. */
 	LT_OWNER_LOOPBACK = BIT(1),
-	/* Found stale, and told so, by a mode that leaves it at that. */
+	/* It was reported as stale, by a mode that leaves it at that. */
 	LT_OWNER_STALE_TOLD = BIT(2),
-	/* Found dead, likewise. */
+	/* It was reported as dead, likewise. */
 	LT_OWNER_DEAD_TOLD = BIT(3),
-	/* What is on its second pass is counted. */
+	/* Packets on their second pass are counted. */
 	LT_OWNER_COUNTED = BIT(4),
-	/* Forgotten: out of table and list. Set under the lock of them. */
-	LT_OWNER_GONE = BIT(5),
+	/* The flow is over. Its entry is gone or is about to go. */
+	LT_OWNER_ENDED = BIT(5),
+	/* UDP: NAT changed the flow, so each packet of it is looked at, and a socket
+	 * that takes the flow over is noted.
+	 */
+	LT_OWNER_WATCHED = BIT(6),
+	/* UDP: the socket was seen gone, with no other that could send the flow. */
+	LT_OWNER_ORPHANED = BIT(7),
+	/* UDP: the flow needs a look twice a second. */
+	LT_OWNER_FREQUENT = BIT(8),
 };
 
 /**
- * struct lt_owner - the local socket a flow was opened by, and its process
- * @node: in the table of its namespace
- * @list: in the order they came; under the lock of struct lt_owners
- * @rcu: to free it, when it is in @list no more
- * @key: the flow; constant
- * @due: TCP: when to see whether the flow is over, in jiffies; the sweep's own
- * @cookie: of the socket; constant
- * @uid: its user; constant
+ * struct lt_owner - the local socket that opened a flow, and its process
+ * @node: in the table; changed under the lock of its shard, read under RCU
+ * @rcu: to free it
+ * @ct: the entry. Without a reference: never followed, only compared. Constant.
+ * @ln: the module's part of the network namespace; constant
+ * @share: of the user; constant
+ * @flow: as the owner sent it first; constant
+ * @zone: conntrack zone; constant
  * @flags: of enum lt_owner_flag; set by anybody, and never cleared
+ * @due: when to look whether the flow is over, in jiffies. The sweep's own.
+ * @sender: cookie of the socket that sent last, as far as packets are looked at;
+ *	at first that of the owner. Written by hooks.
+ * @cookie: of the owner; constant
  * @cgroup: id of its cgroup, or 0; constant
  * @since: when it opened the flow, in nanoseconds since the host's start; constant
+ * @uid: its user; constant
  * @pid: the process, as the initial PID namespace numbers it; 0 if it isn't known,
  *	as lt_task_sends() was false of the packet. Constant, as the next two are,
  *	which are valid with it.
@@ -57,23 +63,22 @@ enum lt_owner_flag {
  * @comm: its name
  * @second: packets and bytes on their second pass, by direction, from the IP header
  *	on; there if LT_OWNER_COUNTED is set
- *
- * There may be one for each flow: 128 bytes, or 192 where passes are counted, are
- * what the allocator has.
  */
 struct lt_owner {
-	struct rhash_head node;
-	union {
-		struct list_head list;
-		struct rcu_head rcu;
-	};
-	struct lt_owner_key key;
-	u32 due;
-	u64 cookie;
-	kuid_t uid;
+	struct hlist_node node;
+	struct rcu_head rcu;
+	const struct nf_conn *ct;
+	struct lt_net *ln;
+	struct lt_share *share;
+	struct nf_conntrack_tuple flow;
+	u16 zone;
 	atomic_t flags;
+	u32 due;
+	u64 sender;
+	u64 cookie;
 	u64 cgroup;
 	u64 since;
+	kuid_t uid;
 	pid_t pid;
 	kgid_t gid;
 	char comm[TASK_COMM_LEN];
@@ -101,48 +106,26 @@ static inline struct lt_who lt_owner_who(const struct lt_owner *owner)
 	};
 }
 
-/**
- * struct lt_owners - the flows that sockets of a namespace have opened
- * @table: by flow; read under RCU
- * @lock: serialises changes. Taken with BHs off.
- * @list: oldest first; under @lock
- * @count: how many; written under @lock
- * @sweep: how far linger has come in looking after them; its work's own
+/* Set in the status of an entry, see ct.h: it has an owner in the table. On 32 bit
+ * there is no room for it.
  */
-struct lt_owners {
-	struct rhashtable table;
-	spinlock_t lock;	/* see above */
-	struct list_head list;
-	unsigned int count;
-	struct rhashtable_iter sweep;
-};
+#define LT_OWNER_BIT	62
 
-struct lt_net;
-struct nf_hook_state;
-struct pid_namespace;
-
-int lt_owners_init(struct lt_owners *owners);
-void lt_owners_free(struct lt_owners *owners);
-void lt_owners_flush(struct lt_owners *owners);
-
-struct lt_owner *lt_owner_note(struct lt_owners *owners,
-			       const struct nf_conn *ct,
+struct lt_owner *lt_owner_note(struct lt_net *ln, struct nf_conn *ct,
 			       const struct nf_hook_state *state,
 			       unsigned int flags);
-unsigned int lt_owners_trim(struct lt_owners *owners);
-void lt_owner_forget(struct lt_owners *owners, const struct nf_conn *ct);
-struct lt_owner *lt_owner_find(struct lt_owners *owners,
-			       const struct nf_conn *ct);
-bool lt_owner_is_alive(struct net *net, const struct lt_owner *owner);
-void lt_owner_drop(struct lt_owners *owners, struct lt_owner *owner);
-
+struct lt_owner *lt_owner_find(const struct nf_conn *ct);
+bool lt_owner_is_dead_udp(const struct lt_owner *owner);
+void lt_owner_end(struct lt_owner *owner);
 
 struct sock *lt_owner_socket(const struct nf_conn *ct,
 			     const struct nf_hook_state *state);
-void lt_owner_expire(struct lt_net *ln, struct lt_owner *owner);
-void lt_owners_watch(struct lt_net *ln);
-bool lt_owner_is_told(const struct lt_net *ln);
+bool lt_owner_is_told(const struct lt_net *ln, const struct lt_owner *owner);
 pid_t lt_owner_pid(const struct lt_owner *owner, struct pid_namespace *ns);
 u64 lt_owner_since(const struct lt_owner *owner);
+
+void lt_owners_flush(struct lt_net *ln);
+int lt_owners_init(bool (*dead)(struct lt_owner *owner, struct nf_conn *ct));
+void lt_owners_exit(void);
 
 #endif /* _LT_OWNER_H */

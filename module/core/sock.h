@@ -55,9 +55,6 @@ void lt_sock_reap(struct sock *sk);
 
 struct sock *lt_sock_server_get(struct net *net,
 				const struct nf_conntrack_tuple *t, int dif);
-bool lt_sock_udp_has(struct net *net, u16 port, u64 cookie);
-bool lt_sock_udp_is_alone(const struct sock *sk,
-			  const struct nf_conntrack_tuple *t);
 
 void lt_ends_find(struct lt_ends *ends, const struct nf_conn *ct,
 		  const struct sock *except);

@@ -19,13 +19,10 @@
  * each direction: the turn of the feature in which a packet came through. A turn
  * ends when the mode is set anew, so that rules get another look at all flows.
  *
- * A module can't add to an entry. But its status is a word, of which conntrack
- * uses the lower 16 bits and tells user space the lower 32: the upper half is
- * zero in a new entry, and is written here only, by cmpxchg. Where conntrack
- * writes status in another way, nobody else has the entry yet. (A word of 32 bits
- * has no upper half: there the feature is not supported.)
+ * A module can't add to an entry, but the upper half of the entry's status has room
+ * (lt_ct_has_room()); without it the feature is not supported.
  */
-#define LT_EXPRESS_BITS		16
+#define LT_EXPRESS_BITS		15
 #define LT_EXPRESS_MASK		GENMASK_ULL(LT_EXPRESS_BITS - 1, 0)
 
 static unsigned int lt_express_shift(enum ip_conntrack_dir dir)
@@ -35,7 +32,8 @@ static unsigned int lt_express_shift(enum ip_conntrack_dir dir)
 
 static u16 lt_express_turn(const struct nf_conn *ct, enum ip_conntrack_dir dir)
 {
-	return (u64)READ_ONCE(ct->status) >> lt_express_shift(dir);
+	return ((u64)READ_ONCE(ct->status) >> lt_express_shift(dir)) &
+	       LT_EXPRESS_MASK;
 }
 
 static void lt_express_set_turn(struct nf_conn *ct, enum ip_conntrack_dir dir,
@@ -70,11 +68,11 @@ static DEFINE_PER_CPU(struct lt_express_probe, lt_express_probes);
 /**
  * lt_express_is_possible() - does an entry have room for what express notes
  *
- * Return: false on 32 bit.
+ * Return: false on 32 bit, for one.
  */
 bool lt_express_is_possible(void)
 {
-	return BITS_PER_LONG == 64;
+	return lt_ct_has_room();
 }
 
 /**
@@ -87,7 +85,8 @@ bool lt_express_is_possible(void)
 void lt_express_renew(struct lt_net *ln, u8 mode)
 {
 	/* Of entries that were never noted the turn is 0. */
-	WRITE_ONCE(ln->express_turn, (u16)(ln->express_turn + 1) ?: 1);
+	WRITE_ONCE(ln->express_turn,
+		   (ln->express_turn + 1) & LT_EXPRESS_MASK ?: 1);
 }
 
 /* What opens a connection is for the rules, and so are fragments, also those that

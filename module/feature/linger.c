@@ -31,8 +31,6 @@
  * flows opened by a local socket are looked after twice a second.
  */
 #define LT_LINGER_DELAY	(HZ / 4)
-#define LT_LINGER_SWEEP	(HZ / 2)
-#define LT_LINGER_SWEEP_MAX	1024
 
 /**
  * struct lt_linger_closed - a TCP socket that is gone
@@ -92,7 +90,7 @@ static DEFINE_MUTEX(lt_linger_drain_lock);
  * a copy elsewhere; somebody has set the timeout for good; a helper expects
  * connections that belong to it.
  */
-static bool lt_linger_may_evict(const struct nf_conn *ct)
+bool lt_linger_may_evict(const struct nf_conn *ct)
 {
 	return !test_bit(IPS_OFFLOAD_BIT, &ct->status) &&
 	       !test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status) &&
@@ -121,7 +119,7 @@ static void lt_linger_report(struct net *net, const struct nf_conn *ct,
 }
 
 /* The last socket of a flow has gone; to enforce, so does its entry. */
-static void lt_linger_end(struct lt_net *ln, struct nf_conn *ct,
+void lt_linger_end(struct lt_net *ln, struct nf_conn *ct,
 			  struct lt_who who, bool enforce)
 {
 	lt_stats_inc(&ln->stats, LINGER_SEEN);
@@ -186,6 +184,15 @@ static bool lt_linger_is_turn(const struct lt_ends *ends,
 	return dir == IP_CT_DIR_ORIGINAL;
 }
 
+/* The owner goes with the entry, without a lock. */
+static void lt_linger_end_owner(const struct nf_conn *ct)
+{
+	struct lt_owner *owner = lt_owner_find(ct);
+
+	if (owner)
+		lt_owner_end(owner);
+}
+
 /*
  * A TCP socket is gone: was it the last one of its flow? A new socket may come
  * in between:
@@ -221,9 +228,8 @@ static bool lt_linger_tcp(const struct lt_linger_closed *closed)
 	last = lt_linger_may_evict(ct) && !lt_ends_live(&ends) &&
 	       lt_linger_is_turn(&ends, dir, enforce) &&
 	       (closed->by_lo || lt_ct_is_loopback(ct));
-	/* Before the next flow of this tuple may have its owner. */
 	if (last && enforce)
-		lt_owner_forget(&ln->owners, ct);
+		lt_linger_end_owner(ct);
 	if (last)
 		lt_linger_end(ln, ct, closed->who, enforce);
 	if (last && enforce)
@@ -376,97 +382,6 @@ static void lt_linger_state(void *data, const struct sock *sk,
 	if (lt_linger_mode(ln) != NF_LOOPTRACK_MODE_OFF &&
 	    nf_conntrack_count(ln->net))
 		lt_linger_note(ln, sk);
-}
-
-/* A UDP flow without owner: does somebody else have its ports? A server that
- * lives may answer yet.
- */
-static bool lt_linger_has_udp(struct net *net, const struct nf_conn *ct)
-{
-	struct sock *sk = NULL;
-	unsigned int dir;
-
-	for (dir = 0; dir < IP_CT_DIR_MAX && !sk; dir++)
-		sk = lt_sock_server_get(net, lt_ct_tuple(ct, dir),
-					LOOPBACK_IFINDEX);
-	if (sk)
-		sock_put(sk);
-
-	return sk;
-}
-
-static void lt_linger_udp(struct lt_net *ln, struct lt_owner *owner)
-{
-	u8 mode = lt_linger_mode(ln);
-	struct nf_conn *ct;
-	bool gone = true;
-
-	if (lt_owner_is_alive(ln->net, owner))
-		return;
-
-	ct = lt_ct_find_in(ln->net, owner->key.zone, &owner->key.flow);
-	if (ct) {
-		gone = mode != NF_LOOPTRACK_MODE_OFF &&
-		       lt_owner_is(owner, LT_OWNER_LOOPBACK) &&
-		       !lt_owner_is(owner, LT_OWNER_DEAD_TOLD) &&
-		       lt_linger_may_evict(ct) &&
-		       !lt_linger_has_udp(ln->net, ct);
-		if (gone) {
-			gone = mode == NF_LOOPTRACK_MODE_ENFORCE;
-			lt_linger_end(ln, ct, lt_owner_who(owner), gone);
-			lt_owner_set(owner, LT_OWNER_DEAD_TOLD);
-		}
-		nf_ct_put(ct);
-	}
-
-	if (gone)
-		lt_owner_drop(&ln->owners, owner);
-}
-
-/**
- * lt_linger_sweep() - look after the flows that sockets of a namespace opened
- * @work: in struct lt_net
- *
- * So many at a time that it takes a negligible part of a CPU. Where there are
- * more, each has its turn later.
- *
- * Context: process context.
- */
-void lt_linger_sweep(struct work_struct *work)
-{
-	struct lt_net *ln = container_of(work, struct lt_net,
-					 linger_work.work);
-	struct rhashtable_iter *iter = &ln->owners.sweep;
-	struct lt_owner *owner;
-	unsigned int i;
-
-	rhashtable_walk_start(iter);
-	for (i = 0; i < LT_LINGER_SWEEP_MAX; i++) {
-		owner = rhashtable_walk_next(iter);
-		/* The end. The next one is the first again. */
-		if (!owner)
-			break;
-		/* The table was resized. Who is missed is seen next time. */
-		if (IS_ERR(owner))
-			continue;
-		if (owner->key.flow.dst.protonum == IPPROTO_UDP)
-			lt_linger_udp(ln, owner);
-		else
-			lt_owner_expire(ln, owner);
-		if (need_resched()) {
-			rhashtable_walk_stop(iter);
-			cond_resched();
-			rhashtable_walk_start(iter);
-		}
-	}
-	rhashtable_walk_stop(iter);
-	if (i < LT_LINGER_SWEEP_MAX) {
-		rhashtable_walk_exit(iter);
-		rhashtable_walk_enter(&ln->owners.table, iter);
-	}
-
-	if (READ_ONCE(ln->owners.count))
-		lt_owners_watch(ln);
 }
 
 /* The probe, and whether it is wanted. It looks for what we know of the socket's

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Feature origin: whom a flow comes from, before NAT and beyond the proxy. */
 
+#include <linux/delay.h>
 #include <linux/ktime.h>
 #include <linux/netfilter.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
-#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <net/inet_sock.h>
+#include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "core/ct.h"
+#include "core/owner.h"
+#include "core/sock.h"
+#include "core/udp.h"
 #include "net.h"
 #include "feature/origin.h"
 
@@ -38,15 +42,68 @@ static bool lt_origin_is_needed(const struct lt_net *ln, bool udp, bool nat,
 			      lt_mode(ln, NF_LOOPTRACK_FEATURE_PORTS));
 }
 
+/* Can a socket send from an address that this host doesn't have? */
+static bool lt_origin_may_be_foreign(struct net *net, struct sock *sk,
+				     const struct nf_conntrack_tuple *flow)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (flow->src.l3num == NFPROTO_IPV6)
+		return ipv6_can_nonlocal_bind(net, inet);
+#endif
+	return inet_can_nonlocal_bind(net, inet);
+}
+
 /* Nothing is proved about a flow that other sockets could send on, too, or that
- * has somebody else's address.
+ * has the address of another host.
  */
 static bool lt_origin_is_shared(struct lt_net *ln, const struct nf_conn *ct,
-				const struct sock *sk)
+				struct sock *sk)
 {
 	const struct nf_conntrack_tuple *flow = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
 
-	return !lt_sock_udp_is_alone(sk, flow) || !lt_sock_is_local(ln->net, flow);
+	if (lt_origin_may_be_foreign(ln->net, sk, flow) &&
+	    !lt_sock_is_local(ln->net, flow))
+		return true;
+
+	switch (lt_udp_senders(ln->net, flow, sk)) {
+	case LT_UDP_NONE:
+		return false;
+	case LT_UDP_UNKNOWN:
+		lt_stats_inc(&ln->stats, WORK_BOUNDED);
+		break;
+	case LT_UDP_SOME:
+		break;
+	}
+
+	return true;
+}
+
+static unsigned int lt_origin_udp_flags(struct lt_net *ln,
+					const struct nf_conn *ct,
+					struct sock *sk, bool nat, bool loopback)
+{
+	unsigned int flags = 0;
+
+	if (lt_origin_is_shared(ln, ct, sk))
+		flags |= LT_OWNER_SHARED;
+	if (nat || loopback)
+		flags |= LT_OWNER_FREQUENT;
+	/* Otherwise only some of the flow's packets would be seen. */
+	if (nat && READ_ONCE(ln->hooked) & BIT(LT_HOOK_UDP) &&
+	    lt_mode(ln, NF_LOOPTRACK_FEATURE_STALE))
+		flags |= LT_OWNER_WATCHED;
+
+	return flags;
+}
+
+/* A socket that opens a connection: not one in the middle of it, whose entry was
+ * lost. conntrack would take the side that happens to send first for the client.
+ */
+static bool lt_origin_is_open(const struct sock *sk, bool udp)
+{
+	return udp || sk->sk_state == TCP_SYN_SENT;
 }
 
 /**
@@ -57,37 +114,31 @@ static bool lt_origin_is_shared(struct lt_net *ln, const struct nf_conn *ct,
  *
  * Context: softirq, or process context with a hook's RCU read lock.
  */
-void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
+void lt_origin_note(struct lt_net *ln, struct nf_conn *ct,
 		    const struct nf_hook_state *state)
 {
 	bool nat = READ_ONCE(ct->status) & IPS_NAT_MASK;
 	bool loopback = state->out->flags & IFF_LOOPBACK;
 	u8 mode = lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN);
 	struct sock *sk = lt_owner_socket(ct, state);
-	struct lt_owner *owner;
+	bool udp = nf_ct_protonum(ct) == IPPROTO_UDP;
 	unsigned int flags;
-	bool udp;
 
-	udp = nf_ct_protonum(ct) == IPPROTO_UDP;
-	if (sk && mode)
-		lt_stats_inc(&ln->stats, ORIGIN_SEEN);
-	if (!sk || (mode != NF_LOOPTRACK_MODE_ENFORCE &&
-		    !lt_origin_is_needed(ln, udp, nat, loopback))) {
-		/* Who owned a flow of the same addresses and ports doesn't own
-		 * this one.
-		 */
-		lt_owner_forget(&ln->owners, ct);
+	if (!sk || !lt_origin_is_open(sk, udp))
 		return;
-	}
+	if (mode)
+		lt_stats_inc(&ln->stats, ORIGIN_SEEN);
+	if (mode != NF_LOOPTRACK_MODE_ENFORCE &&
+	    !lt_origin_is_needed(ln, udp, nat, loopback))
+		return;
 
 	flags = loopback ? LT_OWNER_LOOPBACK : 0;
 	if (loopback && lt_mode(ln, NF_LOOPTRACK_FEATURE_PASSMARK))
 		flags |= LT_OWNER_COUNTED;
-	if (udp && lt_origin_is_shared(ln, ct, sk))
-		flags |= LT_OWNER_SHARED;
+	if (udp)
+		flags |= lt_origin_udp_flags(ln, ct, sk, nat, loopback);
 
-	owner = lt_owner_note(&ln->owners, ct, state, flags);
-	if (!owner)
+	if (!lt_owner_note(ln, ct, state, flags))
 		return;
 
 	if (mode == NF_LOOPTRACK_MODE_ENFORCE)
@@ -97,8 +148,6 @@ void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
 		if (flags & LT_OWNER_SHARED)
 			lt_stats_inc(&ln->stats, STALE_SHARED);
 	}
-	lt_stats_add(&ln->stats, ORIGIN_DROPPED, lt_owners_trim(&ln->owners));
-	lt_owners_watch(ln);
 }
 
 /**
@@ -127,21 +176,46 @@ void lt_origin_note_zone(struct lt_net *ln, u16 id)
 
 /* The entry of a socket's connection, referenced, or NULL. */
 static struct nf_conn *lt_origin_entry(struct lt_net *ln,
-				       const struct nf_conntrack_tuple *sent)
+				       const struct nf_conntrack_tuple *sent,
+				       enum ip_conntrack_dir *dir)
 {
+	struct nf_conntrack_zone zone;
 	struct nf_conn *ct;
 	unsigned int i;
 	u32 id;
 
-	ct = lt_ct_find_in(ln->net, NF_CT_DEFAULT_ZONE_ID, sent);
+	ct = lt_ct_find(ln->net, &nf_ct_zone_dflt, sent, dir);
 	for (i = 0; !ct && i < ARRAY_SIZE(ln->zones); i++) {
 		id = READ_ONCE(ln->zones[i]);
 		if (!id)
 			break;
-		ct = lt_ct_find_in(ln->net, id, sent);
+		nf_ct_zone_init(&zone, id, NF_CT_DEFAULT_ZONE_DIR, 0);
+		ct = lt_ct_find(ln->net, &zone, sent, dir);
 	}
 
 	return ct;
+}
+
+/* Does an entry say who is the client of a socket's connection? Not if the socket
+ * seems to be the client itself and has not opened the flow: the entry was made in
+ * the middle of the connection, and takes the side that sent first for the client.
+ * Nor if another socket has the same addresses and ports, by another device.
+ */
+static bool lt_origin_is_sure(struct lt_net *ln, const struct sock *sk,
+			      const struct nf_conn *ct, enum ip_conntrack_dir dir)
+{
+	const struct lt_owner *owner = lt_owner_find(ct);
+	struct sock *other;
+
+	if (dir == IP_CT_DIR_ORIGINAL &&
+	    (!owner || owner->cookie != atomic64_read(&sk->sk_cookie)))
+		return false;
+
+	other = lt_sock_find(ln->net, lt_ct_tuple(ct, dir), sk);
+	if (other)
+		sock_gen_put(other);
+
+	return !other;
 }
 
 static void lt_origin_tell_owner(struct nf_looptrack_origin *origin,
@@ -168,7 +242,7 @@ static void lt_origin_tell(struct lt_net *ln, struct nf_looptrack_origin *origin
 			   const struct nf_conn *ct)
 {
 	const struct nf_conntrack_tuple *flow = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
-	const struct lt_owner *owner = lt_owner_find(&ln->owners, ct);
+	const struct lt_owner *owner = lt_owner_find(ct);
 
 	BUILD_BUG_ON(sizeof(origin->comm) != sizeof(owner->comm));
 
@@ -183,20 +257,38 @@ static void lt_origin_tell(struct lt_net *ln, struct nf_looptrack_origin *origin
 	memcpy(origin->saddr, &flow->src.u3, sizeof(origin->saddr));
 	memcpy(origin->daddr, &flow->dst.u3, sizeof(origin->daddr));
 
-	if (owner && lt_owner_is_told(ln))
+	if (owner && lt_owner_is_told(ln, owner))
 		lt_origin_tell_owner(origin, owner);
 }
 
-/* getsockopt(): about the caller's own connection, so anybody may. Called with a
- * reference on the module.
- */
-static int lt_origin_get(struct sock *sk, int opt, void __user *to, int *len)
+static int lt_origin_look_up(struct lt_net *ln, const struct sock *sk,
+			     const struct nf_conntrack_tuple *sent,
+			     struct nf_looptrack_origin *origin)
+{
+	enum ip_conntrack_dir dir;
+	int err = -ENOENT;
+	struct nf_conn *ct;
+
+	rcu_read_lock();
+	ct = lt_origin_entry(ln, sent, &dir);
+	if (ct && lt_origin_is_sure(ln, sk, ct, dir)) {
+		lt_origin_tell(ln, origin, ct);
+		err = 0;
+	}
+	if (ct)
+		nf_ct_put(ct);
+	rcu_read_unlock();
+
+	return err;
+}
+
+static int lt_origin_answer(struct sock *sk, void __user *to, int *len)
 {
 	struct lt_net *ln = lt_net(sock_net(sk));
 	struct nf_looptrack_origin origin;
 	struct nf_conntrack_tuple sent;
-	struct nf_conn *ct;
 	bool connected;
+	int err;
 
 	if (sk->sk_protocol != IPPROTO_TCP || sk->sk_type != SOCK_STREAM)
 		return -ENOPROTOOPT;
@@ -204,23 +296,66 @@ static int lt_origin_get(struct sock *sk, int opt, void __user *to, int *len)
 		return -EINVAL;
 
 	lock_sock(sk);
-	connected = lt_sock_sent(&sent, sk);
+	connected = sk->sk_state != TCP_SYN_SENT && lt_sock_sent(&sent, sk);
 	release_sock(sk);
 	if (!connected)
 		return -ENOTCONN;
 
-	rcu_read_lock();
-	ct = lt_origin_entry(ln, &sent);
-	if (ct) {
-		lt_origin_tell(ln, &origin, ct);
-		nf_ct_put(ct);
-	}
-	rcu_read_unlock();
-	if (!ct)
-		return -ENOENT;
+	err = lt_origin_look_up(ln, sk, &sent, &origin);
+	if (err)
+		return err;
 
 	*len = min_t(int, *len, sizeof(origin));
 	return copy_to_user(to, &origin, *len) ? -EFAULT : 0;
+}
+
+/*
+ * The kernel takes a reference on a socket option's module before it looks whether
+ * the option is the one asked for, and gives up on all options behind it in the list
+ * if it can't: while a module with such options goes, SO_ORIGINAL_DST and iptables
+ * fail. So these have no module, and the exit waits for callers itself:
+ *
+ *	CPU 0, getsockopt()			CPU 1, rmmod
+ *	nf_sockopt_find(): finds ours
+ *						nf_unregister_sockopt()
+ *	lt_origin_get()
+ *
+ * Between the two CPU 0 does not sleep, so it is in lt_origin_get() when
+ * synchronize_rcu_tasks() returns, and is counted. When it has left the counted part
+ * the few instructions to the function's end are waited for in the same way.
+ */
+static DEFINE_PER_CPU(long, lt_origin_callers);
+
+static long lt_origin_sum_callers(void)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(&lt_origin_callers, cpu));
+
+	return sum;
+}
+
+/* Wait until no caller is in the module. The options are no longer registered. */
+static void lt_origin_drain(void)
+{
+	synchronize_rcu_tasks();
+	while (lt_origin_sum_callers())
+		msleep(20);
+	synchronize_rcu_tasks();
+}
+
+/* getsockopt(): about the caller's own connection, so no privilege is needed. */
+static int lt_origin_get(struct sock *sk, int opt, void __user *to, int *len)
+{
+	int err;
+
+	this_cpu_inc(lt_origin_callers);
+	err = lt_origin_answer(sk, to, len);
+	this_cpu_dec(lt_origin_callers);
+
+	return err;
 }
 
 static struct nf_sockopt_ops lt_origin_sockopt4 = {
@@ -228,7 +363,6 @@ static struct nf_sockopt_ops lt_origin_sockopt4 = {
 	.get_optmin = NF_LOOPTRACK_SO_ORIGIN,
 	.get_optmax = NF_LOOPTRACK_SO_ORIGIN + 1,
 	.get = lt_origin_get,
-	.owner = THIS_MODULE,
 };
 
 static struct nf_sockopt_ops lt_origin_sockopt6 = {
@@ -236,7 +370,6 @@ static struct nf_sockopt_ops lt_origin_sockopt6 = {
 	.get_optmin = NF_LOOPTRACK_SO_ORIGIN,
 	.get_optmax = NF_LOOPTRACK_SO_ORIGIN + 1,
 	.get = lt_origin_get,
-	.owner = THIS_MODULE,
 };
 
 /**
@@ -244,20 +377,22 @@ static struct nf_sockopt_ops lt_origin_sockopt6 = {
  * @ln: the module's part of the network namespace
  * @mode: about to be set
  *
+ * An owner that was noted before is not shown when origin is on again.
+ *
  * Context: may sleep; with the lock of @ln.
  */
 void lt_origin_set(struct lt_net *ln, u8 mode)
 {
-	/* An owner from before is not told when origin is on again. */
-	if (mode != NF_LOOPTRACK_MODE_ENFORCE)
-		lt_owners_flush(&ln->owners);
+	if (mode == NF_LOOPTRACK_MODE_ENFORCE &&
+	    lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN) != mode)
+		WRITE_ONCE(ln->origin_since, ktime_get_boottime_ns());
 }
 
 /**
  * lt_origin_init() - let proxies ask
  *
  * Context: may sleep.
- * Return: 0 or an error of nf_register_sockopt(): somebody has the number.
+ * Return: 0 or an error of nf_register_sockopt(): the number is in use.
  */
 int __init lt_origin_init(void)
 {
@@ -267,8 +402,10 @@ int __init lt_origin_init(void)
 		return err;
 
 	err = nf_register_sockopt(&lt_origin_sockopt6);
-	if (err)
+	if (err) {
 		nf_unregister_sockopt(&lt_origin_sockopt4);
+		lt_origin_drain();
+	}
 
 	return err;
 }
@@ -276,10 +413,11 @@ int __init lt_origin_init(void)
 /**
  * lt_origin_exit() - undo lt_origin_init()
  *
- * Context: may sleep. Nobody is asking any more when it returns.
+ * Context: may sleep. No caller is in the module when it returns.
  */
 void lt_origin_exit(void)
 {
 	nf_unregister_sockopt(&lt_origin_sockopt6);
 	nf_unregister_sockopt(&lt_origin_sockopt4);
+	lt_origin_drain();
 }

@@ -11,7 +11,7 @@ struct nf_hook_state;
 struct pid_namespace;
 struct sock;
 
-void lt_origin_note(struct lt_net *ln, const struct nf_conn *ct,
+void lt_origin_note(struct lt_net *ln, struct nf_conn *ct,
 		    const struct nf_hook_state *state);
 void lt_origin_note_zone(struct lt_net *ln, u16 id);
 void lt_origin_set(struct lt_net *ln, u8 mode);

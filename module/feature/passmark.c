@@ -4,11 +4,12 @@
 #include <linux/skbuff.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "core/owner.h"
 #include "net.h"
 #include "feature/passmark.h"
 
 /* Per flow, if its opener is known. */
-static void lt_passmark_count(struct lt_net *ln, const struct sk_buff *skb)
+static void lt_passmark_count(const struct sk_buff *skb)
 {
 	enum ip_conntrack_info ctinfo;
 	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
@@ -18,7 +19,7 @@ static void lt_passmark_count(struct lt_net *ln, const struct sk_buff *skb)
 	if (!ct || nf_ct_is_template(ct))
 		return;
 
-	owner = lt_owner_find(&ln->owners, ct);
+	owner = lt_owner_find(ct);
 	if (!owner || !lt_owner_is(owner, LT_OWNER_COUNTED))
 		return;
 
@@ -44,7 +45,7 @@ void lt_passmark_packet(struct lt_net *ln, struct sk_buff *skb)
 		return;
 
 	lt_stats_inc(&ln->stats, PASSMARK_SEEN);
-	lt_passmark_count(ln, skb);
+	lt_passmark_count(skb);
 	if (mode != NF_LOOPTRACK_MODE_ENFORCE)
 		return;
 

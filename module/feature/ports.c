@@ -59,14 +59,13 @@ static bool lt_ports_is_dead_tcp(struct net *net, const struct nf_conn *holder,
 static bool lt_ports_is_dead_udp(struct lt_net *ln, const struct nf_conn *holder,
 				 struct lt_event *ev)
 {
-	const struct lt_owner *owner = lt_owner_find(&ln->owners, holder);
+	const struct lt_owner *owner = lt_owner_find(holder);
 
 	if (!owner)
 		return false;
 
 	ev->holder_owner = lt_owner_who(owner);
-	return !lt_owner_is(owner, LT_OWNER_SHARED) &&
-	       !lt_owner_is_alive(nf_ct_net(holder), owner);
+	return lt_owner_is_dead_udp(owner);
 }
 
 /* Is the server's end on this host? */

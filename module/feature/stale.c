@@ -12,6 +12,7 @@
 #include "net.h"
 #include "core/owner.h"
 #include "core/sock.h"
+#include "core/udp.h"
 #include "feature/stale.h"
 
 /*
@@ -101,6 +102,16 @@ static bool lt_stale_is_past(const struct nf_conn *ct,
 	return past;
 }
 
+/* Did this very socket open the flow? It may send a first SYN twice: with TCP Fast
+ * Open, when the one with data could not be sent.
+ */
+static bool lt_stale_is_own(const struct nf_conn *ct, const struct sock *sk)
+{
+	const struct lt_owner *owner = lt_owner_find(ct);
+
+	return owner && owner->cookie == atomic64_read(&sk->sk_cookie);
+}
+
 static bool lt_stale_is_off(const struct lt_net *ln)
 {
 	return lt_mode(ln, NF_LOOPTRACK_FEATURE_STALE) == NF_LOOPTRACK_MODE_OFF;
@@ -178,7 +189,7 @@ unsigned int lt_stale_check_syn(struct lt_net *ln, struct sk_buff *skb,
 	if (likely(!ct))
 		return NF_ACCEPT;
 
-	if (!lt_stale_is_first_syn(sk, skb, &flow) ||
+	if (!lt_stale_is_first_syn(sk, skb, &flow) || lt_stale_is_own(ct, sk) ||
 	    !lt_stale_is_past(ct, &flow, dir, sk)) {
 		nf_ct_put(ct);
 		return NF_ACCEPT;
@@ -243,18 +254,35 @@ void lt_stale_check_zoned_syn(struct lt_net *ln, const struct sk_buff *skb,
 	nf_ct_put(ct);
 }
 
-/* A socket sends on a flow that another one opened. Return: true if that is
- * gone, was the only one that could send on it when it was new, and nobody has
- * joined it in its lifetime.
+static void lt_stale_share(struct lt_net *ln, struct lt_owner *owner)
+{
+	if (!lt_owner_set(owner, LT_OWNER_SHARED))
+		lt_stats_inc(&ln->stats, STALE_SHARED);
+}
+
+/* Can it be that a socket had its port while the flow's sender had it, too? Then it
+ * may go on with the flow of the other one, as when a server is replaced.
  */
-static bool lt_stale_is_past_udp(struct lt_net *ln, struct lt_owner *owner)
+static bool lt_stale_may_inherit(const struct sock *sk)
+{
+	return sk->sk_reuse || sk->sk_reuseport ||
+	       READ_ONCE(sk->sk_bound_dev_if);
+}
+
+/* A socket sends on a flow that another one sent on before. Return: true if the
+ * other one is gone, was the only one that could send on it when it was new, and
+ * this one has come after it.
+ */
+static bool lt_stale_is_past_udp(struct lt_net *ln, struct lt_owner *owner,
+				 const struct sock *sk)
 {
 	if (lt_owner_is(owner, LT_OWNER_SHARED))
 		return false;
 
-	if (lt_owner_is_alive(ln->net, owner)) {
-		if (!lt_owner_set(owner, LT_OWNER_SHARED))
-			lt_stats_inc(&ln->stats, STALE_SHARED);
+	if (lt_udp_has(ln->net, &owner->flow, READ_ONCE(owner->sender)) !=
+	    LT_UDP_NONE ||
+	    (lt_stale_may_inherit(sk) && !lt_owner_is(owner, LT_OWNER_ORPHANED))) {
+		lt_stale_share(ln, owner);
 		return false;
 	}
 
@@ -275,6 +303,8 @@ lt_stale_evict_udp(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 		/* Once for each, not with each packet. */
 		if (!lt_owner_set(owner, LT_OWNER_STALE_TOLD))
 			lt_stale_observed(ln, &ev);
+		/* The flow is this socket's from now on. */
+		WRITE_ONCE(owner->sender, lt_sock_cookie(state->sk));
 		return NF_ACCEPT;
 	}
 
@@ -305,9 +335,9 @@ unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 	if (!sk || lt_stale_is_off(ln))
 		return NF_ACCEPT;
 
-	owner = lt_owner_find(&ln->owners, ct);
-	if (!owner || owner->cookie == atomic64_read(&sk->sk_cookie) ||
-	    !lt_stale_is_past_udp(ln, owner))
+	owner = lt_owner_find(ct);
+	if (!owner || READ_ONCE(owner->sender) == atomic64_read(&sk->sk_cookie) ||
+	    !lt_stale_is_past_udp(ln, owner, sk))
 		return NF_ACCEPT;
 
 	return lt_stale_evict_udp(ln, skb, ct, state, owner);

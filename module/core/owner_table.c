@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The table of owners, and the sweep that drops those of flows that are over. */
+
+#include <linux/hash.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/random.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <net/netfilter/nf_conntrack_core.h>
+
+#include "core/ct.h"
+#include "core/owner.h"
+#include "core/owner_table.h"
+#include "core/share.h"
+#include "core/udp.h"
+#include "net.h"
+
+/*
+ * One table for all namespaces, as conntrack's own: an empty namespace costs nothing,
+ * and no lock is shared by the new flows of a namespace. A shard is a run of chains
+ * with one lock. Which one is a matter of the entry's address, which no user chooses.
+ */
+#define LT_OWNER_SHARD_BITS	8
+#define LT_OWNER_SHARDS		BIT(LT_OWNER_SHARD_BITS)
+#define LT_OWNER_BITS_MIN	10
+#define LT_OWNER_BITS_MAX	17
+
+/* Of a user with too many owners, so many are compared to find an old one. */
+#define LT_OWNER_CHAINS		32
+#define LT_OWNER_COMPARED	8
+
+/* The sweep: a round begins so long after the last one, and looks at so many owners
+ * of one namespace at most; the others have their turn in a later round.
+ */
+#define LT_OWNER_ROUND		(HZ / 2)
+#define LT_OWNER_ROUND_MAX	1024
+#define LT_OWNER_DUE_MIN	HZ
+#define LT_OWNER_DUE_MAX	(60 * HZ)
+
+/**
+ * struct lt_owner_shard - the lock of a run of chains
+ * @lock: protects changes of the chains, and @count. Taken with BHs off.
+ * @count: how many owners are in the chains
+ */
+struct lt_owner_shard {
+	spinlock_t lock;	/* see above */
+	unsigned int count;
+} ____cacheline_aligned_in_smp;
+
+static struct lt_owner_shard lt_owner_shards[LT_OWNER_SHARDS];
+static struct hlist_head *lt_owner_chains __read_mostly;
+static unsigned int lt_owner_bits __read_mostly;
+
+/* Called by the sweep for a UDP flow without a sender; set before there are hooks. */
+static bool (*lt_owner_dead)(struct lt_owner *owner, struct nf_conn *ct);
+
+/* Held while owners of a shard are looked at, and while a namespace is flushed: the
+ * sweep looks at no owner of a namespace that has gone.
+ */
+static DEFINE_MUTEX(lt_owner_sweep_lock);
+static u32 lt_owner_round;	/* number of the round; the sweep's own */
+
+static void lt_owner_sweep(struct work_struct *work);
+static DECLARE_DELAYED_WORK(lt_owner_work, lt_owner_sweep);
+
+static unsigned int lt_owner_chain(const struct nf_conn *ct)
+{
+	return hash_ptr(ct, lt_owner_bits);
+}
+
+static struct lt_owner_shard *lt_owner_shard(unsigned int chain)
+{
+	return &lt_owner_shards[chain >> (lt_owner_bits - LT_OWNER_SHARD_BITS)];
+}
+
+/* Under the lock of the shard. */
+static void lt_owner_del(struct lt_owner_shard *shard, struct lt_owner *owner)
+{
+	hlist_del_init_rcu(&owner->node);
+	WRITE_ONCE(shard->count, shard->count - 1);
+	lt_owner_set(owner, LT_OWNER_ENDED);
+	lt_share_put(owner->share);
+	kfree_rcu(owner, rcu);
+}
+
+/* Drop an old owner of a user that has too many: the oldest of some in the same
+ * shard. Under its lock. Return: false if there is none; so a user may have one more
+ * in each shard than is allowed.
+ */
+static bool lt_owner_make_room(struct lt_owner_shard *shard, unsigned int chain,
+			       const struct lt_share *share)
+{
+	unsigned int run = BIT(lt_owner_bits - LT_OWNER_SHARD_BITS);
+	unsigned int left = LT_OWNER_COMPARED, i;
+	struct lt_owner *owner, *oldest = NULL;
+
+	for (i = 0; i < min_t(unsigned int, LT_OWNER_CHAINS, run) && left; i++) {
+		unsigned int next = (chain & ~(run - 1)) | ((chain + i) & (run - 1));
+
+		hlist_for_each_entry(owner, &lt_owner_chains[next], node) {
+			if (owner->share == share &&
+			    (!oldest || owner->since < oldest->since))
+				oldest = owner;
+			if (!--left)
+				break;
+		}
+	}
+	if (oldest)
+		lt_owner_del(shard, oldest);
+
+	return oldest;
+}
+
+/**
+ * lt_owner_table_add() - put an owner into the table
+ * @owner: complete
+ * @over: its user has too many
+ *
+ * One that another entry had at the same address goes.
+ *
+ * Context: RCU read lock; softirq or process context.
+ * Return: true if an owner of the same user made room.
+ */
+bool lt_owner_table_add(struct lt_owner *owner, bool over)
+{
+	unsigned int chain = lt_owner_chain(owner->ct);
+	struct lt_owner_shard *shard = lt_owner_shard(chain);
+	bool dropped = false;
+	struct lt_owner *old;
+
+	spin_lock_bh(&shard->lock);
+	hlist_for_each_entry(old, &lt_owner_chains[chain], node) {
+		if (old->ct == owner->ct) {
+			lt_owner_del(shard, old);
+			over = false;
+			break;
+		}
+	}
+	if (over)
+		dropped = lt_owner_make_room(shard, chain, owner->share);
+	hlist_add_head_rcu(&owner->node, &lt_owner_chains[chain]);
+	WRITE_ONCE(shard->count, shard->count + 1);
+	spin_unlock_bh(&shard->lock);
+
+	if (!delayed_work_pending(&lt_owner_work))
+		queue_delayed_work(system_unbound_wq, &lt_owner_work, LT_OWNER_ROUND);
+
+	return dropped;
+}
+
+/**
+ * lt_owner_table_find() - find the owner that was noted for an entry
+ * @ct: the entry
+ *
+ * Context: RCU read lock.
+ * Return: the owner, which may be that of an earlier entry at the same address; or
+ * NULL.
+ */
+struct lt_owner *lt_owner_table_find(const struct nf_conn *ct)
+{
+	struct lt_owner *owner;
+
+	hlist_for_each_entry_rcu(owner, &lt_owner_chains[lt_owner_chain(ct)], node)
+		if (owner->ct == ct)
+			return owner;
+
+	return NULL;
+}
+
+/* A UDP flow whose entry is there. Return: true if linger has ended it. */
+static bool lt_owner_sweep_udp(struct lt_owner *owner, struct nf_conn *ct)
+{
+	const struct net *net = owner->ln->net;
+
+	switch (lt_udp_has(net, &owner->flow, READ_ONCE(owner->sender))) {
+	case LT_UDP_SOME:
+		return false;
+	case LT_UDP_UNKNOWN:
+		lt_stats_inc(&owner->ln->stats, WORK_BOUNDED);
+		owner->due = jiffies + LT_OWNER_DUE_MAX;
+		return false;
+	case LT_UDP_NONE:
+		break;
+	}
+
+	if (!lt_owner_is(owner, LT_OWNER_ORPHANED) &&
+	    lt_udp_senders(net, &owner->flow, NULL) == LT_UDP_NONE)
+		lt_owner_set(owner, LT_OWNER_ORPHANED);
+
+	return lt_owner_dead(owner, ct);
+}
+
+/* Is an owner of no more use? Under the RCU read lock. */
+static bool lt_owner_is_over(struct lt_owner *owner)
+{
+	struct nf_conn *ct;
+	bool over;
+
+	if (lt_owner_is(owner, LT_OWNER_ENDED))
+		return true;
+
+	ct = lt_ct_find_in(owner->ln->net, owner->zone, &owner->flow);
+	over = !ct || lt_owner_find(ct) != owner;
+	if (!over) {
+		owner->due = jiffies + clamp_t(unsigned long, nf_ct_expires(ct),
+					       LT_OWNER_DUE_MIN, LT_OWNER_DUE_MAX);
+		if (lt_owner_is(owner, LT_OWNER_FREQUENT) &&
+		    !lt_owner_is(owner, LT_OWNER_SHARED)) {
+			owner->due = jiffies + LT_OWNER_SOON;
+			over = lt_owner_sweep_udp(owner, ct);
+		}
+	}
+	if (ct)
+		nf_ct_put(ct);
+
+	return over;
+}
+
+/* May the sweep look at one more owner of a namespace in this round? */
+static bool lt_owner_may_look(struct lt_net *ln)
+{
+	if (ln->sweep_round != lt_owner_round) {
+		ln->sweep_round = lt_owner_round;
+		ln->sweep_left = LT_OWNER_ROUND_MAX;
+	}
+	if (!ln->sweep_left)
+		return false;
+
+	ln->sweep_left--;
+	return true;
+}
+
+static void lt_owner_sweep_chain(struct lt_owner_shard *shard,
+				 struct hlist_head *chain)
+{
+	struct lt_owner *owner;
+
+	if (hlist_empty(chain))
+		return;
+
+	rcu_read_lock();
+	hlist_for_each_entry_rcu(owner, chain, node) {
+		if (time_before32((u32)jiffies, owner->due) &&
+		    !lt_owner_is(owner, LT_OWNER_ENDED))
+			continue;
+		if (!lt_owner_may_look(owner->ln) || !lt_owner_is_over(owner))
+			continue;
+		spin_lock_bh(&shard->lock);
+		/* It may have been replaced meanwhile. */
+		if (!hlist_unhashed(&owner->node))
+			lt_owner_del(shard, owner);
+		spin_unlock_bh(&shard->lock);
+	}
+	rcu_read_unlock();
+}
+
+static void lt_owner_sweep(struct work_struct *work)
+{
+	unsigned int run = BIT(lt_owner_bits - LT_OWNER_SHARD_BITS);
+	unsigned int first = get_random_u32() & (LT_OWNER_SHARDS - 1);
+	bool any = false;
+	unsigned int i, j;
+
+	lt_owner_round++;
+	for (i = 0; i < LT_OWNER_SHARDS; i++) {
+		unsigned int nr = (first + i) & (LT_OWNER_SHARDS - 1);
+
+		if (!READ_ONCE(lt_owner_shards[nr].count))
+			continue;
+		any = true;
+		mutex_lock(&lt_owner_sweep_lock);
+		for (j = 0; j < run; j++)
+			lt_owner_sweep_chain(&lt_owner_shards[nr],
+					     &lt_owner_chains[nr * run + j]);
+		mutex_unlock(&lt_owner_sweep_lock);
+		cond_resched();
+	}
+
+	if (any)
+		queue_delayed_work(system_unbound_wq, &lt_owner_work, LT_OWNER_ROUND);
+}
+
+/**
+ * lt_owners_flush() - drop all owners of a namespace
+ * @ln: the module's part of it
+ *
+ * Context: may sleep.
+ */
+void lt_owners_flush(struct lt_net *ln)
+{
+	struct lt_owner_shard *shard;
+	struct hlist_node *next;
+	struct lt_owner *owner;
+	unsigned int i;
+
+	if (!READ_ONCE(ln->owned))
+		return;
+
+	mutex_lock(&lt_owner_sweep_lock);
+	for (i = 0; i < BIT(lt_owner_bits); i++) {
+		if (hlist_empty(&lt_owner_chains[i]))
+			continue;
+		shard = lt_owner_shard(i);
+		spin_lock_bh(&shard->lock);
+		hlist_for_each_entry_safe(owner, next, &lt_owner_chains[i], node)
+			if (owner->ln == ln)
+				lt_owner_del(shard, owner);
+		spin_unlock_bh(&shard->lock);
+	}
+	mutex_unlock(&lt_owner_sweep_lock);
+}
+
+/**
+ * lt_owners_init() - prepare the table
+ * @dead: called by the sweep, under the RCU read lock, for a UDP flow whose last
+ *	sender is gone; returns true if it has ended the flow
+ *
+ * As large as conntrack's own is, within limits.
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int __init lt_owners_init(bool (*dead)(struct lt_owner *owner, struct nf_conn *ct))
+{
+	unsigned int i;
+
+	lt_owner_dead = dead;
+	lt_owner_bits = clamp_t(unsigned int, ilog2(nf_conntrack_htable_size | 1),
+				LT_OWNER_BITS_MIN, LT_OWNER_BITS_MAX);
+	lt_owner_chains = kvcalloc(BIT(lt_owner_bits), sizeof(*lt_owner_chains),
+				   GFP_KERNEL);
+	if (!lt_owner_chains)
+		return -ENOMEM;
+
+	for (i = 0; i < LT_OWNER_SHARDS; i++)
+		spin_lock_init(&lt_owner_shards[i].lock);
+	lt_shares_init();
+
+	return 0;
+}
+
+/**
+ * lt_owners_exit() - undo lt_owners_init()
+ *
+ * Context: may sleep; no namespace has owners.
+ */
+void lt_owners_exit(void)
+{
+	cancel_delayed_work_sync(&lt_owner_work);
+	kvfree(lt_owner_chains);
+}
