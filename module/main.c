@@ -19,10 +19,7 @@ static int __init lt_init(void)
 {
 	int err;
 
-	err = lt_ct_init();
-	if (err)
-		return err;
-
+	lt_ct_init();
 	err = lt_owners_init(lt_linger_udp);
 	if (err)
 		return err;

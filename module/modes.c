@@ -11,6 +11,7 @@
 #include "feature/express.h"
 #include "feature/linger.h"
 #include "feature/origin.h"
+#include "feature/stale.h"
 #include "hook.h"
 #include "modes.h"
 
@@ -54,6 +55,7 @@ static const struct lt_feature lt_features[LT_FEATURE_COUNT] = {
 		.mode = NF_LOOPTRACK_MODE_ENFORCE,
 		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_SYN) |
 			 BIT(LT_HOOK_ZONE) | BIT(LT_HOOK_UDP),
+		.set = lt_stale_set,
 	},
 	[NF_LOOPTRACK_FEATURE_PORTS] = {
 		.mode = NF_LOOPTRACK_MODE_ENFORCE,

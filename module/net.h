@@ -72,6 +72,8 @@ struct lt_mark {
  * @owned: an owner of a flow has been noted. Written by hooks.
  * @origin_since: owners that were noted earlier are not shown to user space, in
  *	nanoseconds since the host's start. Written under @lock.
+ * @stale_since: since when stale has looked at all packets of UDP flows that NAT
+ *	changed, likewise
  * @sweep_round: the round of the owners' sweep that @sweep_left is for; the sweep's
  *	own, as @sweep_left
  * @sweep_left: how many owners it may still look at in that round
@@ -96,6 +98,7 @@ struct lt_net {
 	struct net *net;
 	bool owned;
 	u64 origin_since;
+	u64 stale_since;
 	u32 sweep_round;
 	u32 sweep_left;
 	u32 zones[8];

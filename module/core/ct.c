@@ -449,7 +449,10 @@ bool lt_ct_has_room(void)
 	return BITS_PER_LONG == 64 && lt_ct_room;
 }
 
-static int __init lt_ct_check_room(void)
+/* Where no entry can be had, because the table is full or memory is short, the
+ * kernel is taken for one of those that are known.
+ */
+static void __init lt_ct_check_room(void)
 {
 	struct nf_conntrack_tuple t = {
 		.src.l3num = NFPROTO_IPV4,
@@ -460,30 +463,30 @@ static int __init lt_ct_check_room(void)
 	/* Those of the kernel are shown to user space. */
 	BUILD_BUG_ON(__IPS_MAX_BIT > 32);
 
+	lt_ct_room = true;
+	if (nf_conntrack_count(&init_net) >= nf_conntrack_max)
+		return;
 	ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &t, &t, GFP_KERNEL);
 	if (IS_ERR(ct))
-		return PTR_ERR(ct);
+		return;
 
 	lt_ct_room = !((u64)ct->status >> 32);
 	if (!lt_ct_room)
 		pr_warn("this kernel uses the upper half of an entry's status: no express\n");
 	nf_conntrack_free(ct);
-
-	return 0;
 }
 
 /**
  * lt_ct_init() - prepare the locks, and look whether entries are as expected
  *
  * Context: may sleep.
- * Return: 0, or an error of nf_conntrack_alloc().
  */
-int __init lt_ct_init(void)
+void __init lt_ct_init(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < LT_CT_LOCKS; i++)
 		spin_lock_init(&lt_ct_locks[i].lock);
 
-	return lt_ct_check_room();
+	lt_ct_check_room();
 }

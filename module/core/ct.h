@@ -85,6 +85,6 @@ bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);
 bool lt_ct_is_loopback(const struct nf_conn *ct);
 bool lt_ct_is_on(const struct net *net);
 
-int lt_ct_init(void);
+void lt_ct_init(void);
 
 #endif /* _LT_CT_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Feature stale: a new socket is not matched to the entry of an earlier one. */
 
+#include <linux/ktime.h>
 #include <linux/netfilter.h>
 #include <linux/tcp.h>
 #include <net/inet_connection_sock.h>
@@ -341,4 +342,17 @@ unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	return lt_stale_evict_udp(ln, skb, ct, state, owner);
+}
+
+/**
+ * lt_stale_set() - begin or end to look at packets
+ * @ln: the module's part of the network namespace
+ * @mode: about to be set
+ *
+ * Context: may sleep; with the lock of @ln.
+ */
+void lt_stale_set(struct lt_net *ln, u8 mode)
+{
+	if (mode != NF_LOOPTRACK_MODE_OFF && lt_stale_is_off(ln))
+		WRITE_ONCE(ln->stale_since, ktime_get_boottime_ns());
 }
