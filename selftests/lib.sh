@@ -361,6 +361,11 @@ server() {
 	[ "$1" = 4 ] && echo $server4 || echo $server6
 }
 
+# router FAMILY: its address on the side of the server.
+router() {
+	[ "$1" = 4 ] && echo 10.99.9.1 || echo fd99:9::1
+}
+
 ##############################################################################
 # NAT rules
 
@@ -527,8 +532,10 @@ mode() {
 only() {
 	local feature orders=()
 
-	for feature in clash stale ports linger; do
-		if [ "$3" = defaults ]; then
+	for feature in clash stale ports linger listeners; do
+		if [ "$3-$feature" = defaults-listeners ]; then
+			orders+=("$feature" off)
+		elif [ "$3" = defaults ]; then
 			orders+=("$feature" enforce)
 		elif [ "$feature" = "$2" ]; then
 			orders+=("$feature" "$3")

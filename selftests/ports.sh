@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Who owns a source port. NAT asks only its own table: it rewrites a port for the
-# sake of a flow whose sockets have gone, and gives a port away that a socket of
-# this host has. Each subtest shows that with the mode off, that observe changes
-# nothing but counts it, and that it is gone with enforce and with all features
-# at their defaults.
+# sake of a flow whose sockets have gone, and gives a port away that a connection
+# of this host has, or (feature listeners) one that a socket of it listens on. Each
+# subtest shows that with the mode off, that observe changes nothing but counts it,
+# and that it is gone with enforce and, but for listeners, which is off by default,
+# with all features at their defaults.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -306,21 +307,17 @@ two_ports() {
 	done
 }
 
-# router FAMILY: its address on the side of the server.
-router() {
-	[ "$1" = 4 ] && echo 10.99.9.1 || echo fd99:9::1
-}
-
 # A client behind our MASQUERADE has the source port of a listener on the router.
 # With datagrams: what the server sends to the listener reaches the client. With
-# TCP: the server can't connect to the listener from the port it serves on.
+# TCP: the server can't connect to the listener from the port it serves on. The
+# feature listeners prevents that; by default the client keeps its port.
 shadow() {
 	local family=$1 proto=$2 mode port=5555
 
 	clean_topology || return
 	snat "$r" nft "$family" masquerade || return
 	for mode in $(modes "$family"); do
-		only "$r" ports "$mode" || return
+		only "$r" listeners "$mode" || return
 		if [ "$proto" = udp ]; then
 			scene "$r" "$family" "$mode" <<-EOT || return
 				udp L from $port
@@ -343,18 +340,18 @@ shadow() {
 			EOT
 		fi
 		port=$((port + 1))
-		case $mode in
-		off | observe)
-			want "$mode" by_S=1 by_L=0 rewritten=0
-			;;
-		*)
+		if [ "$mode" = enforce ]; then
 			want "$mode" by_S=1 by_L=1 rewritten=1
-			;;
-		esac || return
+		else
+			want "$mode" by_S=1 by_L=0 rewritten=0
+		fi && counts "$r" "$mode" ports_blocked=0 || return
 		case $mode in
-		off) counts "$r" off ports_blocked=0 ;;
-		observe) counts "$r" observe ports_blocked=1 ports_moved=0 ;;
-		*) counts "$r" "$mode" ports_blocked=1 ports_moved=1 ports_exhausted=0 ;;
+		observe) counts "$r" observe listeners_seen=1 listeners_moved=0 ;;
+		enforce)
+			counts "$r" enforce listeners_seen=1 listeners_moved=1 \
+				listeners_exhausted=0
+			;;
+		*) counts "$r" "$mode" listeners_seen=0 ;;
 		esac || return
 	done
 }
@@ -378,7 +375,7 @@ shadow_range() {
 			listen='listen X'
 			open="connect c $(server "$family") $to from 5555"
 		fi
-		only "$r" ports "$mode" || return
+		only "$r" listeners "$mode" || return
 		scene "$r" "$family" "$mode" <<-EOT || return
 			${listen/X/L} 5555
 			netns $s
@@ -393,16 +390,24 @@ shadow_range() {
 			<(strays "$family" "$to" "masquerade:$ports" <"$tmp/entries")
 		[ "$all $outside" = "1 0" ] ||
 			fail "$mode: of $all flows $outside are outside the rule's range" || return
-		if [[ $mode = o* ]] || [ "$ports" = 5555 ]; then
+		if [ "$mode" != enforce ] || [ "$ports" = 5555 ]; then
 			want "$mode" by_S=1 rewritten=0
 		else
 			want "$mode" by_S=1 rewritten=1
 		fi || return
 		case $mode-$ports in
-		off-*) counts "$r" off ports_blocked=0 ;;
-		observe-*) counts "$r" observe ports_blocked=1 ports_moved=0 ;;
-		*-5555) counts "$r" "$mode" ports_blocked=1 ports_moved=0 ports_exhausted=1 ;;
-		*) counts "$r" "$mode" ports_blocked=1 ports_moved=1 ports_exhausted=0 ;;
+		observe-*)
+			counts "$r" observe listeners_seen=1 listeners_moved=0
+			;;
+		enforce-5555)
+			counts "$r" enforce listeners_seen=1 listeners_moved=0 \
+				listeners_exhausted=1
+			;;
+		enforce-*)
+			counts "$r" enforce listeners_seen=1 listeners_moved=1 \
+				listeners_exhausted=0
+			;;
+		*) counts "$r" "$mode" listeners_seen=0 ports_blocked=0 ;;
 		esac || return
 	done
 }
@@ -417,7 +422,7 @@ not_shadowed() {
 	topology || return
 	snat "$r" nft "$family" masquerade || return
 	for mode in enforce defaults; do
-		only "$r" ports "$mode" || return
+		only "$r" listeners "$mode" || return
 		in_ns "$r" conntrack -F 2>/dev/null
 		scene "$r" "$family" "$mode" <<-EOT || return
 			listen L 5555 at $inner
@@ -439,7 +444,8 @@ not_shadowed() {
 			connect p $(server "$family") 7000 from 5558
 		EOT
 		want "$mode" answered=6 rewritten=0 &&
-			counts "$r" "$mode" ports_blocked=0 ports_rewritten=0 || return
+			counts "$r" "$mode" listeners_seen=0 ports_blocked=0 \
+				ports_rewritten=0 || return
 	done
 }
 
