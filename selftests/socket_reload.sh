@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The module comes and goes, and network namespaces do, while connections churn
-# through a proxy of this host: none of them fails, the kernel has nothing to
-# complain about, and nothing of the module stays behind.
+# through a proxy of this host, or socket options are asked: none of them fails, the
+# kernel has nothing to complain about, and nothing of the module stays behind.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need ip nft conntrack
+need ip nft conntrack python3
 need_module
 tmpdir
 
@@ -192,6 +192,33 @@ modes() {
 	all_settled
 }
 
+# Socket options of netfilter, asked all the time: the module's coming and going is
+# nothing to those who ask, whether it has the answer or others have.
+sockopts() {
+	local i pid file=$tmp/sockopts
+
+	alone || return
+	redirect "$a" nft 4 tcp output 80:15001 && redirect "$a" nft 6 tcp output 80:15001 ||
+		return
+	! has_backend legacy 4 || in_ns "$a" iptables-legacy -w -t nat -S >/dev/null 2>&1
+	: >"$file"
+	kmsg_here
+	ip netns exec "$a" sockopt_asks.py 15001 "$(dst 4 1)" 80 "$(dst 6 1)" 80 >"$file" 2>&1 &
+	pid=$!
+	background+=("$pid")
+	busywait 20000 grep -q ready "$file" || fail "it does not start: $(<"$file")" || return
+	for ((i = 1; i <= KSFT_RELOADS; i++)); do
+		rmmod nf_looptrack || fail "unload $i failed" || return
+		modprobe nf_looptrack || fail "load $i failed" || return
+	done
+	kill -TERM "$pid" && wait "$pid" || fail "it broke: $(<"$file")" || return
+	words failed='' wrong=''
+	report "$KSFT_RELOADS loads and unloads" "$(tail -n 1 "$file")"
+	want "$KSFT_RELOADS loads and unloads" "asked>=$KSFT_RELOADS" failed=0 wrong=0 || return
+	! kmsg_complains || fail "the kernel complained"
+}
+
+subtest "$KSFT_RELOADS loads and unloads while socket options are asked" sockopts
 subtest "$KSFT_RELOADS loads and unloads during churn" reload
 subtest "$KSFT_NAMESPACES namespaces come and go during churn" namespaces
 subtest "both at once" both
