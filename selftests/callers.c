@@ -8,6 +8,9 @@
  *		what is true; addresses of either family, in the zone where rules put them
  *	callers [-n NETNS] -e PROXYPORT
  *		what is to be refused is, and buffers of any size will do
+ *	callers -a FD
+ *		prints what a socket that was inherited is answered: the name of an
+ *		error, or a line of the origin; see `lend` of scene
  *
  * Prints key=value words:
  *	conns		connections that were made
@@ -126,13 +129,13 @@ static __u64 now(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-static void show(const char *who, const struct nf_looptrack_origin *o)
+static void show(FILE *to, const char *who, const struct nf_looptrack_origin *o)
 {
 	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
 
 	inet_ntop(o->family, o->saddr, src, sizeof(src));
 	inet_ntop(o->family, o->daddr, dst, sizeof(dst));
-	fprintf(stderr,
+	fprintf(to,
 		"%s: known %#x %s %u -> %s %u uid %u gid %u pid %d comm %.16s cookie %llu cgroup %llu time %llu\n",
 		who, o->known, src, ntohs(o->sport), dst, ntohs(o->dport), o->uid, o->gid,
 		o->pid, o->comm, (unsigned long long)o->cookie, (unsigned long long)o->cgroup,
@@ -173,10 +176,28 @@ static void judge(int fd)
 	} else if (len == sizeof(o) && is_blind(&o, &truth)) {
 		counts.blind++;
 	} else if (!counts.wrong++) {
-		show("wrong", &o);
-		show("true", &truth);
+		show(stderr, "wrong", &o);
+		show(stderr, "true", &truth);
 	}
 	send(fd, "", 1, MSG_NOSIGNAL);
+}
+
+/* What the socket @fd is answered. */
+static int answer(int fd)
+{
+	struct nf_looptrack_origin o = {};
+	socklen_t len = sizeof(int);
+	int domain;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len))
+		die("SO_DOMAIN");
+	len = sizeof(o);
+	if (getsockopt(fd, domain == AF_INET ? SOL_IP : SOL_IPV6, NF_LOOPTRACK_SO_ORIGIN,
+		       &o, &len))
+		puts(strerrorname_np(errno));
+	else
+		show(stdout, "origin", &o);
+	return 0;
 }
 
 /* Until nobody is left who could call. */
@@ -352,9 +373,11 @@ int main(int argc, char **argv)
 	unsigned long conns = 1000;
 	int c, fd, alive[2], status, bad = 0;
 
-	while ((c = getopt(argc, argv, "n:c:w:z:e")) != -1) {
+	while ((c = getopt(argc, argv, "n:c:w:z:ea:")) != -1) {
 		if (c == 'n')
 			enter_netns(optarg);
+		else if (c == 'a')
+			return answer(strtoul(optarg, NULL, 10));
 		else if (c == 'c')
 			conns = strtoul(optarg, NULL, 10);
 		else if (c == 'w')

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * exclusions_queue NUMBER COUNT: user of an NFQUEUE that accepts every packet.
+ * exclusions_queue NUMBER COUNT [MS]: user of an NFQUEUE that accepts every packet.
  *
- * It lets them go when COUNT of them wait, or the first has waited for two
- * seconds. With a count of 2 and a queue between NAT and the end of a hook, two
+ * It lets them go when COUNT of them wait, or when none has come for two seconds, or
+ * MS. With a count of 2 and a queue between NAT and the end of a hook, two
  * flows choose their ports before either of them is committed: the race that
  * otherwise needs two CPUs and luck.
  *
@@ -19,11 +19,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define HELD_MAX	64
+#define HELD_MAX	1000
 #define HELD_MS		2000
 
 static struct mnl_socket *nl;
-static int number, limit;
+static int number, limit, patience = HELD_MS;
 static __be32 held[HELD_MAX];
 static int count;
 
@@ -114,10 +114,12 @@ int main(int argc, char **argv)
 {
 	static char buf[65536];
 
-	number = argc == 3 ? atoi(argv[1]) : 0;
-	limit = argc == 3 ? atoi(argv[2]) : 0;
+	number = argc >= 3 ? atoi(argv[1]) : 0;
+	limit = argc >= 3 ? atoi(argv[2]) : 0;
+	if (argc == 4)
+		patience = atoi(argv[3]);
 	if (limit < 1 || limit > HELD_MAX) {
-		fputs("usage: exclusions_queue NUMBER COUNT\n", stderr);
+		fputs("usage: exclusions_queue NUMBER COUNT [MS]\n", stderr);
 		return 2;
 	}
 
@@ -132,7 +134,7 @@ int main(int argc, char **argv)
 		struct pollfd pfd = { .fd = mnl_socket_get_fd(nl), .events = POLLIN };
 		int len;
 
-		if (!poll(&pfd, 1, count ? HELD_MS : -1)) {
+		if (!poll(&pfd, 1, count ? patience : -1)) {
 			release();
 			continue;
 		}

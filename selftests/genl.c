@@ -3,7 +3,8 @@
  * Sends one request to the module as raw as wanted and says what the kernel
  * answered: "ok", or the name of the error, then what extack said.
  *
- *	genl get COMMAND			module, feature, stats
+ *	genl get COMMAND			module, feature, stats; flow, event: all of them
+ *	genl trace				trace-start, of nothing
  *	genl set [ID|- MODE|- [+PROXY]...]...	feature-set; "-" leaves it out; PROXY:
  *						p, u or c and a number each, or none
  *	genl reset				stats-reset
@@ -44,6 +45,11 @@ static struct nlmsghdr *request(__u16 type, __u8 cmd)
 	genl->cmd = cmd;
 	genl->version = NF_LOOPTRACK_GENL_VERSION;
 	return nlh;
+}
+
+static void dump(__u8 cmd)
+{
+	request(family, cmd)->nlmsg_flags |= NLM_F_DUMP;
 }
 
 static int one_group(const struct nlattr *attr, void *data)
@@ -117,6 +123,8 @@ static int talk(void (*answer)(const struct nlmsghdr *nlh))
 		nlh = (void *)buf;
 		len = n;
 		for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+			if (nlh->nlmsg_type == NLMSG_DONE)
+				return 0;
 			if (nlh->nlmsg_type != NLMSG_ERROR) {
 				if (answer)
 					answer(nlh);
@@ -211,8 +219,15 @@ int main(int argc, char **argv)
 			request(family, NF_LOOPTRACK_CMD_MODULE_GET);
 		else if (!strcmp(what, "feature"))
 			request(family, NF_LOOPTRACK_CMD_FEATURE_GET);
+		else if (!strcmp(what, "flow"))
+			dump(NF_LOOPTRACK_CMD_FLOW_GET);
+		else if (!strcmp(what, "event"))
+			dump(NF_LOOPTRACK_CMD_EVENT_GET);
 		else
 			request(family, NF_LOOPTRACK_CMD_STATS_GET);
+		err = talk(NULL);
+	} else if (!strcmp(verb, "trace")) {
+		request(family, NF_LOOPTRACK_CMD_TRACE_START);
 		err = talk(NULL);
 	} else {
 		fprintf(stderr, "genl: what is \"%s\"?\n", verb);

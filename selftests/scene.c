@@ -19,6 +19,7 @@
  *	aim NAME ADDR PORT		connects a datagram socket
  *	ask NAME [ADDR PORT]		asks and waits for the answer
  *	tell NAME [ADDR PORT]		asks and does not wait
+ *	big NAME SIZE			tells of so many bytes, connected
  *	pass NAME NAME			a word sent by the one reaches the other
  *	eof NAME			waits until the other end has closed
  *	shut NAME			shutdown(SHUT_WR), until the other end has confirmed
@@ -26,6 +27,11 @@
  *	drop NAME			reset, if there is such a socket
  *	poke ADDR PORT [OPTION...]	a question by a new socket that closes at once,
  *					if it gets the port
+ *	accept NAME FILE		of an idle listener: closes what waits, and writes for
+ *					each the address it was sent to, or an error
+ *	lend NAME COMMAND		a command with the socket as its standard input
+ *	segment ADDR PORT ADDR PORT FLAGS SEQ ACK [TEXT]
+ *					by a raw socket; FLAGS: letters of FSRPA
  *	sh COMMAND			a shell command; must succeed
  *	netns NAME | uid NUMBER		for the orders that follow
  *	fresh				a new network namespace, lo up
@@ -35,7 +41,8 @@
  *	zero				counters to zero
  *
  * Options: from PORT, at ADDR, dev DEVICE, reuseport, noreuse (of the address,
- * which is the default for TCP), reuse (for UDP), transparent, fastopen, mptcp.
+ * which is the default for TCP), reuse (for UDP), transparent, freebind, fastopen,
+ * mptcp, idle (a listener that does not accept).
  *
  * At the end the counters, as key=value words on one line:
  *	asked		questions that waited for an answer
@@ -267,6 +274,7 @@ static const struct {
 	{ "aim", 3, do_aim },
 	{ "ask", 1, do_ask },
 	{ "tell", 1, do_tell },
+	{ "big", 2, do_big },
 	{ "poke", 2, do_poke },
 	{ "pass", 2, do_pass },
 	{ "eof", 1, do_eof },
@@ -275,6 +283,9 @@ static const struct {
 	{ "drop", 1, do_drop },
 	{ "reset", 1, do_reset },
 	{ "vanish", 1, do_vanish },
+	{ "accept", 2, do_accept },
+	{ "lend", 2, do_lend },
+	{ "segment", 7, do_segment },
 	{ "netns", 1, do_netns },
 	{ "fresh", 0, do_fresh },
 	{ "uid", 1, do_uid },

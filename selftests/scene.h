@@ -41,6 +41,7 @@ void do_try(char **word);
 void do_aim(char **word);
 void do_ask(char **word);
 void do_tell(char **word);
+void do_big(char **word);
 void do_poke(char **word);
 void do_pass(char **word);
 void do_eof(char **word);
@@ -49,5 +50,10 @@ void do_close(char **word);
 void do_drop(char **word);
 void do_reset(char **word);
 void do_vanish(char **word);
+void do_lend(char **word);
+void do_accept(char **word);
+
+/* Without a socket of TCP. */
+void do_segment(char **word);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #define TEXT_LEN	160
 
 #define ORIGINAL_DST	80	/* SO_ and IP6T_SO_, whose headers clash */
+#define FREEBIND6	78	/* IPV6_FREEBIND, which glibc lacks */
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP	262
 #endif
@@ -330,7 +332,7 @@ static void failed(int error)
 struct options {
 	const char *at, *dev;
 	const char *from;
-	bool reuse, reuseport, transparent, fastopen, mptcp;
+	bool reuse, reuseport, transparent, freebind, fastopen, mptcp, idle;
 };
 
 static void set(int fd, int level, int name, int value)
@@ -358,6 +360,10 @@ static struct options options(char **word, bool reuse)
 			o.reuseport = true;
 		else if (!strcmp(*word, "transparent"))
 			o.transparent = true;
+		else if (!strcmp(*word, "freebind"))
+			o.freebind = true;
+		else if (!strcmp(*word, "idle"))
+			o.idle = true;
 		else if (!strcmp(*word, "fastopen"))
 			o.fastopen = true;
 		else if (!strcmp(*word, "mptcp"))
@@ -386,6 +392,9 @@ static int make(int type, const struct options *o)
 	if (o->transparent)
 		set(fd, family == AF_INET ? SOL_IP : SOL_IPV6,
 		    family == AF_INET ? IP_TRANSPARENT : IPV6_TRANSPARENT, 1);
+	if (o->freebind)
+		set(fd, family == AF_INET ? SOL_IP : SOL_IPV6,
+		    family == AF_INET ? IP_FREEBIND : FREEBIND6, 1);
 	if (o->dev && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, o->dev, strlen(o->dev)))
 		goto refused;
 	if (!o->from && !o->at)
@@ -411,7 +420,7 @@ void do_listen(char **word)
 		set(fd, SOL_TCP, TCP_FASTOPEN, 100);
 	if (listen(fd, 4096))
 		die("listen");
-	new_sock(word[0], LISTENER, fd);
+	new_sock(word[0], LISTENER, fd)->deaf = o.idle;
 }
 
 void do_udp(char **word)
@@ -638,6 +647,23 @@ void do_tell(char **word)
 	pump(10, NULL, 0);
 }
 
+/* A question that is cut on its way; what fills it up is not looked at. */
+void do_big(char **word)
+{
+	static char buf[65000];
+	struct sock *s = get(word[0]);
+	size_t size = to_number(word[1]);
+
+	if (s->kind != DGRAM || size > sizeof(buf))
+		wrong("not a datagram");
+	memset(buf, ' ', size);
+	memcpy(buf, "? 0", 3);
+	if (send(s->fd, buf, size, 0) != (ssize_t)size)
+		die("send");
+	pump(10, NULL, 0);
+	pump(10, NULL, 0);
+}
+
 void do_pass(char **word)
 {
 	struct sock *from = get(word[0]), *to = get(word[1]);
@@ -735,4 +761,110 @@ void do_vanish(char **word)
 
 	set(s->fd, SOL_TCP, TCP_REPAIR, 1);
 	forget(s);
+}
+
+/* --- for others to look at ------------------------------------------------- */
+
+void do_lend(char **word)
+{
+	struct sock *s = get(word[0]);
+	char command[TEXT_LEN] = "";
+	int status;
+	pid_t pid;
+
+	for (word++; *word; word++) {
+		strncat(command, *word, sizeof(command) - strlen(command) - 2);
+		strcat(command, " ");
+	}
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		dup2(s->fd, STDIN_FILENO);
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		wrong("the command failed");
+}
+
+void do_accept(char **word)
+{
+	FILE *to = fopen(word[1], "w");
+	struct sock *s = get(word[0]);
+	union addr orig;
+	socklen_t len;
+	char buf[64];
+	int fd;
+
+	if (!to)
+		die(word[1]);
+	while ((fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		len = addrlen;
+		if (getsockopt(fd, family == AF_INET ? SOL_IP : SOL_IPV6, ORIGINAL_DST,
+			       &orig, &len))
+			snprintf(buf, sizeof(buf), "%s", strerror(errno));
+		else
+			print_addr(&orig, buf, sizeof(buf));
+		fprintf(to, "%s\n", buf);
+		close(fd);
+	}
+	fclose(to);
+}
+
+static __u32 sum(__u32 sum, const void *data, size_t len)
+{
+	const __u8 *p = data;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		sum += i & 1 ? p[i] : p[i] << 8;
+	return sum;
+}
+
+void do_segment(char **word)
+{
+	static const char letters[] = "FSRPA";
+	union addr src = to_addr(word[0], word[1]), dst = to_addr(word[2], word[3]);
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+	size_t addr = family == AF_INET ? 4 : 16, len;
+	char buf[TEXT_LEN] = {};
+	struct tcphdr *th = (void *)buf;
+	const char *c, *l;
+	__u8 flags = 0;
+	__u32 check;
+
+	if (fd < 0)
+		die("raw socket");
+	for (c = word[4]; *c; c++) {
+		l = strchr(letters, *c);
+		if (!l)
+			wrong("no such flag");
+		flags |= 1 << (l - letters);
+	}
+	len = sizeof(*th);
+	if (word[7])
+		len += snprintf(buf + len, sizeof(buf) - len, "%s", word[7]);
+	th->source = src.in.sin_port;
+	th->dest = dst.in.sin_port;
+	th->seq = htonl(to_number(word[5]));
+	th->ack_seq = htonl(to_number(word[6]));
+	th->doff = sizeof(*th) / 4;
+	buf[13] = flags;
+	th->window = htons(64000);
+	check = sum(0, buf, len) + IPPROTO_TCP + len;
+	check = sum(check, family == AF_INET ? (void *)&src.in.sin_addr :
+		    (void *)&src.in6.sin6_addr, addr);
+	check = sum(check, family == AF_INET ? (void *)&dst.in.sin_addr :
+		    (void *)&dst.in6.sin6_addr, addr);
+	while (check >> 16)
+		check = (check & 0xffff) + (check >> 16);
+	th->check = htons(~check);
+	/* To a raw socket a port is nothing, and IPv6 refuses one. */
+	src.in.sin_port = 0;
+	dst.in.sin_port = 0;
+	if (bind(fd, &src.sa, addrlen) || sendto(fd, buf, len, 0, &dst.sa, addrlen) < 0)
+		die("send");
+	close(fd);
 }
