@@ -9,8 +9,9 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need ip nft conntrack ss
+need ip nft conntrack ss tc
 need_module
+tmpdir
 
 : "${KSFT_CONNECTIONS:=$((KSFT_SLOW ? 2000 : 10000))}"
 : "${KSFT_SECONDS:=$((KSFT_SLOW ? 30 : 12))}"
@@ -270,11 +271,13 @@ states() {
 }
 
 # Flows with a remote end are the kernel's: of the client, of a router, of the
-# server.
+# server. "nat": a rule changes the source of what leaves, in each of them.
 remote() {
-	local family=$1 mode ns wanted='tcp TIME_WAIT dport=7000 1,udp  dport=7001 1,'
+	local family=$1 nat=$2 mode ns wanted='tcp TIME_WAIT dport=7000 1,udp  dport=7001 1,'
+	local modes=(off enforce defaults)
 
-	for mode in off enforce defaults; do
+	[ -z "$nat" ] || modes=(enforce)
+	for mode in "${modes[@]}"; do
 		topology || return
 		ip -n "$s" -batch - <<-EOT || return
 			route add 10.99.0.0/24 via 10.99.9.1
@@ -290,6 +293,14 @@ remote() {
 					chain forward {
 						type filter hook forward priority 0
 						ct state established
+					}
+				}
+			EOT
+			[ -z "$nat" ] || in_ns "$ns" nft -f - <<-EOT || return
+				table inet nat {
+					chain postrouting {
+						type nat hook postrouting priority srcnat
+						masquerade
 					}
 				}
 			EOT
@@ -349,6 +360,166 @@ fixed() {
 	done
 }
 
+# entry NS PORT: is there an entry of TCP from PORT?
+entry() {
+	! no_entry "$1" tcp --orig-port-src "$2"
+}
+
+# resets NS: how many have left.
+resets() {
+	local text
+
+	text=$(in_ns "$1" nft list table inet count)
+	[[ $text =~ counter\ packets\ ([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# The packets of another host, which tc hands to lo: received by lo is no proof that the
+# peer is on this host.
+misdirected() {
+	local family=$1 mode other='' here=10.98.0.1 proto=ip
+
+	[ "$family" = 4 ] || here=fd98::1 proto=ipv6
+	for mode in off enforce; do
+		alone || return
+		new_ns other
+		ip -n "$a" link set d1 netns "$other" || return
+		addresses d1 10.98.0.2/24 fd98::2/64 | ip -n "$other" -batch - || return
+		in_ns "$a" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.lo.rp_filter=0
+		# Of TCP only, or neighbours would not find each other.
+		in_ns "$a" tc qdisc add dev d0 ingress &&
+			in_ns "$a" tc filter add dev d0 ingress protocol "$proto" prio 1 \
+				flower ip_proto tcp action mirred ingress redirect dev lo ||
+			skip "the kernel cannot redirect to lo" || return
+		in_ns "$a" nft -f - <<-EOT || return
+			table inet count {
+				chain track {
+					type filter hook input priority filter
+					iifname lo ct state established accept
+				}
+				chain out {
+					type filter hook output priority filter
+					tcp flags & rst == rst counter
+				}
+			}
+		EOT
+		only "$a" linger "$mode" || return
+		base=$((base + 1))
+		scene "$a" "$family" "$mode" < <(
+			cat <<-EOT
+				listen A 7000
+				netns $other
+				connect c $here 7000 from $base
+				netns $a
+				sh nft list table inet count >$tmp/before
+				close c.peer
+				eof c
+				sh sleep 1.5
+				sh ss -Htan "sport = :7000 and dport = :$base" >$tmp/half
+				sh conntrack -L -p tcp --orig-port-src $base >$tmp/entry 2>/dev/null
+				close c
+				sh sleep 0.8
+				sh ss -Htan "sport = :7000 and dport = :$base" >$tmp/over
+			EOT
+		) || return
+		want "$mode" answered=1 failed=0 || return
+		note "$mode: half closed: $(<"$tmp/half")"
+		note "$mode: both closed: $(<"$tmp/over")"
+		grep -q FIN-WAIT-2 "$tmp/half" || fail "$mode: the socket in FIN_WAIT2 is gone" ||
+			return
+		grep -q "sport=$base" "$tmp/entry" || fail "$mode: the entry is gone" || return
+		[ "$(resets "$a")" = 0 ] || fail "$mode: the FIN was answered by a reset" || return
+		grep -q TIME-WAIT "$tmp/over" || fail "$mode: no socket is in TIME_WAIT" || return
+		entry "$a" "$base" || fail "$mode: the entry is gone at last" || return
+		counts "$a" "$mode" linger_seen=0 linger_evicted=0 linger_reaped=0 || return
+	done
+}
+
+# Clients that reset while their connections wait for the proxy to accept them: it asks
+# afterwards where they were addressed to.
+unaccepted() {
+	local family=$1 mode n=10 known
+
+	host || return
+	for mode in off enforce defaults; do
+		only "$a" linger "$mode" || return
+		scene "$a" "$family" "$mode" < <(
+			cat <<-EOT
+				listen A 15001 idle
+				repeat $n
+				start c% $(dst "$family" 1) 80 from $base+%
+				up c%
+				tell c%
+				reset c%
+				end
+				sh sleep 1.5
+				accept A $tmp/asked
+			EOT
+		) || return
+		known=$(grep -cx "$(dst "$family" 1) 80" "$tmp/asked")
+		note "$mode: original destination known of $known of $(wc -l <"$tmp/asked")"
+		[ "$known" = "$n" ] ||
+			fail "$mode: known of $known of $n: $(sort -u "$tmp/asked")" || return
+		base=$((base + n))
+	done
+}
+
+# A helper expects connections that belong to the flow.
+helped() {
+	local family=$1 backend=$2 mode tool lo
+
+	lo=$(loopback "$family")
+	modprobe -q nf_conntrack_ftp || skip "the kernel has no FTP helper" || return
+	if [ "$backend" = nft ]; then
+		alone && in_ns "$a" nft -f - <<-EOT || skip "nft does not take a helper" || return
+			table inet help {
+				ct helper ftp {
+					type "ftp" protocol tcp
+				}
+				chain out {
+					type filter hook output priority filter
+					tcp dport 7000 ct helper set "ftp"
+				}
+			}
+		EOT
+	else
+		tool=$(backend_tool legacy "$family")
+		has_backend legacy "$family" || skip "$tool is not installed" || return
+		alone && in_ns "$a" "$tool" -w -t raw -A OUTPUT -p tcp --dport 7000 \
+			-j CT --helper ftp || skip "$tool has no CT" || return
+		legacy_used=1
+	fi
+	for mode in off enforce defaults; do
+		only "$a" linger "$mode" || return
+		scene "$a" "$family" "$mode" <<-EOT || return
+			listen A 7000
+			connect c $lo 7000 from $base
+			connect d $lo 7000 from $base+1
+			close c
+			eof c.peer
+			close c.peer
+			reset d
+			close d.peer
+		EOT
+		in_ns "$a" conntrack -L -p tcp 2>/dev/null | grep -q helper=ftp ||
+			fail "$mode: the flow has no helper" || return
+		! busywait 1500 no_entry "$a" tcp --orig-port-src "$base" ||
+			fail "$mode: the entry is gone" || return
+		entry "$a" $((base + 1)) || fail "$mode: the entry that was reset is gone" || return
+		counts "$a" "$mode" linger_evicted=0 || return
+		base=$((base + 2))
+	done
+	drop_ns
+}
+
+# Nothing is left out where there is not too much of it.
+kept_up() {
+	host || return
+	only "$a" linger enforce || return
+	churn "$a" enforce -c -N $((KSFT_CONNECTIONS / 5)) 15001 80 "$(dst 4 1)" "$(dst 4 2)" ||
+		return
+	soon "$a" enforce "linger_evicted>=$R_ok" linger_dropped=0
+}
+
 for v in 4 6; do
 	either "both sockets of a datagram flow closed, IPv$v" datagrams $v
 	either "one socket of a datagram flow closed, IPv$v" datagrams_alive $v
@@ -370,8 +541,14 @@ for v in 4 6; do
 	either "a fixed timeout, IPv$v" fixed $v
 done
 for v in 4 6; do
-	either "a flow with a remote end, IPv$v" remote $v
+	either "a flow with a remote end, IPv$v" remote $v ''
+	either "a flow with a remote end, NAT on its way, IPv$v" remote $v nat
+	either "a remote end whose packets come by lo, IPv$v" misdirected $v
+	either "reset before the proxy accepted, IPv$v" unaccepted $v
+	either "a flow with a helper, nft, IPv$v" helped $v nft
+	either "a flow with a helper, CT target, IPv$v" helped $v legacy
 done
+subtest "none is left out" kept_up
 subtest "entries left, REDIRECT, the client closes first, IPv4" \
 	left 4 client "$(dst 4 1)" 80 enforce
 subtest "entries left, the proxy closes first, IPv6" left 6 proxy ::1 15001 defaults
