@@ -9,7 +9,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need ip nft conntrack exclusions_talk packets
+need ip nft conntrack exclusions_talk packets scene
 need_module
 tmpdir
 mode='' answer='' took=''
@@ -238,7 +238,143 @@ decision() {
 	[ "$mode" = enforce ] && echo restored || echo observed
 }
 
+# intended BACKEND FAMILY: rules for source NAT that mean loopback: they name the device, or
+# a destination that only local flows have, or give an address that does not leave the host.
+intended() {
+	local lo=127.0.0.1 net=127.0.0.0/8 ip=ip
+
+	[ "$2" = 4 ] || lo=::1 net=::1/128 ip=ip6
+	if [ "$1" = nft ]; then
+		cat <<-EOT
+			oifname lo udp dport 15053 snat to $lo
+			oif lo snat to $lo
+			udp dport 15053 $ip daddr $net snat to $lo
+			$ip daddr $lo snat to $lo
+			fib daddr type local snat to $lo
+			udp dport 15053 snat to $lo
+		EOT
+	else
+		cat <<-EOT
+			-o lo -p udp --dport 15053 -j SNAT --to-source $lo
+			-p udp --dport 15053 -d $net -j SNAT --to-source $lo
+			-d $lo -j SNAT --to-source $lo
+			-p udp --dport 15053 -j SNAT --to-source $lo
+		EOT
+	fi
+}
+
+# source_rule BACKEND FAMILY RULE: in place of what was there.
+source_rule() {
+	local backend=$1 tool ip=ip
+
+	[ "$2" = 4 ] || ip=ip6
+	if [ "$backend" = nft ]; then
+		in_ns "$a" nft -f - <<-EOT
+			table $ip every {}
+			delete table $ip every
+			table $ip every {
+				chain postrouting {
+					type nat hook postrouting priority srcnat
+					$3
+				}
+			}
+		EOT
+		return
+	fi
+	tool=$(backend_tool "$backend" "$2")
+	in_ns "$a" "$tool" -w -t nat -F POSTROUTING || return
+	# shellcheck disable=SC2086 # several words
+	in_ns "$a" "$tool" -w -t nat -A POSTROUTING $3
+}
+
+# Questions of DNS go to a resolver on this host, whose answers would come from another
+# address than the one that was asked, but for a rule that gives the questions a loopback
+# address. It is there on purpose.
+captured() {
+	local backend=$1 family=$2 lo=127.0.0.1 rule tool to
+
+	has_backend "$backend" "$family" ||
+		skip "$(backend_tool "$backend" "$family") is not installed" || return
+	[ "$family" = 4 ] || lo=::1
+	alone || return
+	if [ "$backend" = nft ]; then
+		to=$lo:15053
+		[ "$family" = 4 ] || to="[$lo]:15053"
+		in_ns "$a" nft -f - <<-EOT || return
+			table ip${family/4/} capture {
+				chain output {
+					type nat hook output priority -100
+					udp dport 53 dnat to $to
+				}
+			}
+		EOT
+	else
+		tool=$(backend_tool "$backend" "$family")
+		[ "$backend" != legacy ] || legacy_used=1
+		to=$lo:15053
+		[ "$family" = 4 ] || to="[$lo]:15053"
+		in_ns "$a" "$tool" -w -t nat -A OUTPUT -p udp --dport 53 -j DNAT \
+			--to-destination "$to" || return
+	fi
+	mode=off
+	loopsnat "$a" off && resolved "no rule" 0 || return
+	while read -r rule <&3; do
+		source_rule "$backend" "$family" "$rule" || fail "cannot set: $rule" || return
+		for mode in off observe enforce; do
+			loopsnat "$a" "$mode" && resolved "$rule" 2 || return
+			counts "$a" "$mode, $rule" loopsnat_restored=0 || return
+		done
+	done 3< <(intended "$backend" "$family")
+}
+
+# resolved TEXT ANSWERS: to two questions.
+resolved() {
+	base=$((base + 2))
+	scene "$a" "$family" "$mode, $1" -g $((KSFT_SLOW ? 4000 : 700)) <<-EOT || return
+		udp A from 15053
+		udp u from $base
+		aim u $(dst "$family" 53) 53
+		ask u
+		udp v from $base+1
+		aim v $(dst "$family" 53) 53
+		ask v
+	EOT
+	want "$mode, $1" asked=2 answered="$2"
+}
+
+# A rule that names lo gives flows another address of the host, on purpose, too; one that
+# names another device is none of loopback's, and a later one that names none is undone.
+named() {
+	local backend=$1 family=$2 own=10.98.0.1 lo rule
+
+	has_backend "$backend" "$family" ||
+		skip "$(backend_tool "$backend" "$family") is not installed" || return
+	lo=$(loopback "$family")
+	[ "$family" = 4 ] || own=fd98::1
+	alone && started tcp "$a" exclusions_talk serve tcp 7000 || return
+	[ "$backend" != legacy ] || legacy_used=1
+	rule="oifname lo snat to $own"
+	[ "$backend" = nft ] || rule="-o lo -j SNAT --to-source $own"
+	source_rule "$backend" "$family" "$rule" || fail "cannot set: $rule" || return
+	for mode in off observe enforce; do
+		loopsnat "$a" "$mode" && ask -s $((base += 1)) tcp "$lo" 7000 hello &&
+			told "hello $own $base 7000" &&
+			counts "$a" "$mode" loopsnat_restored=0 || return
+	done
+	rule="snat to $own"
+	[ "$backend" = nft ] || rule="-j SNAT --to-source $own"
+	source_rule "$backend" "$family" "$rule" || fail "cannot set: $rule" || return
+	loopsnat "$a" enforce && ask -s $((base += 1)) tcp "$lo" 7000 hello &&
+		told "hello $lo $base 7000" && counts "$a" enforce loopsnat_restored=1
+}
+
 for v in 4 6; do
+	for backend in nft iptables legacy; do
+		play=variant
+		[ $backend != nft ] || play=either
+		$play "rules that mean loopback, $backend, IPv$v" captured $backend $v
+		$play "a rule that names lo, $backend, IPv$v" named $backend $v
+	done
 	for backend in nft iptables legacy; do
 		play=variant
 		[ $backend = iptables ] || play=either
@@ -249,6 +385,7 @@ for v in 4 6; do
 done
 either "the port alone, IPv4" changed 4 'masquerade random' 10.98.0.1 10.98.0.1
 either "the port alone, IPv6" changed 6 'masquerade random' fd98::1 fd98::1
+subtest "rules that mean loopback, iptables-nft, IPv4" captured iptables 4
 subtest "another address and port" changed 4 \
 	'meta l4proto tcp snat to 10.98.0.77:40000-40009' 10.98.0.1 10.98.0.77
 subtest "each flow is an event" told_about
