@@ -422,9 +422,177 @@ refused() {
 		fail "not refused: $(cat "$tmp/out" "$tmp/err")"
 }
 
+# fake ADDR PORT ADDR PORT [NETNS-OF-THE-SECOND], in a scene: a connection that only raw
+# sockets have, which exchange a word.
+fake() {
+	cat <<-EOT
+		segment $1 $2 $3 $4 S 100 0
+		${5:+netns $5}
+		segment $3 ${6-$4} $1 $2 SA 1000 101
+		${5:+netns $a}
+		segment $1 $2 $3 $4 A 101 1001
+		segment $1 $2 $3 $4 PA 101 1001 hello
+		${5:+netns $5}
+		segment $3 ${6-$4} $1 $2 PA 1001 106 hello
+		${5:+netns $a}
+	EOT
+}
+
+# ids PORT FILE, in a scene: the entries of TCP from PORT.
+ids() {
+	echo "sh conntrack -L -p tcp --orig-port-src $1 -o id 2>/dev/null" \
+		"| grep -o 'src=[^ ]* dst=[^ ]* sport=.*id=[0-9]*' | sed 's/use=.*id/id/' >$2"
+}
+
+# Fake TCP, as tunnels send it from raw sockets, to another host and within this one; its
+# destination is changed by a rule. No socket of TCP ever had it.
+faked() {
+	local family=$1 other='' me=10.98.0.1 peer=10.98.0.2 ip=ip to=:5000 ns
+
+	[ "$family" = 4 ] || me=fd98::1 peer=fd98::2 ip=ip6
+	alone || return
+	new_ns other
+	ip -n "$a" link set d1 netns "$other" || return
+	addresses d1 10.98.0.2/24 fd98::2/64 | ip -n "$other" -batch - || return
+	for ns in "$a" "$other"; do
+		in_ns "$ns" nft -f - <<-EOT || return
+			table inet silent {
+				chain out {
+					type filter hook output priority -400
+					tcp flags & rst == rst drop
+				}
+			}
+		EOT
+	done
+	in_ns "$a" nft -f - <<-EOT || return
+		table $ip capture {
+			chain output {
+				type nat hook output priority -100
+				tcp dport 443 dnat to $to
+			}
+		}
+	EOT
+	scene "$a" "$family" faked < <(
+		fake "$me" 40000 "$peer" 443 "$other" 5000
+		fake "$me" 40001 "$me" 6000
+		cat <<-EOT
+			$(ids 40000 "$tmp/ids")
+			$(ids 40001 "$tmp/own_ids")
+			sh sleep 1.5
+			$(ask faked)
+			sh looptrack -n $a flow list --stale >$tmp/stale
+			$(ask faked_fix --fix)
+			segment $me 40000 $peer 443 PA 106 1006 again
+			segment $me 40001 $me 6000 PA 106 1006 again
+			$(ids 40000 "$tmp/ids_after")
+			$(ids 40001 "$tmp/own_ids_after")
+		EOT
+	) || return
+	grep -q 'id=' "$tmp/ids" && grep -q 'id=' "$tmp/own_ids" || fail "there are no entries" ||
+		return
+	told faked 0 && told faked_fix 0 || return
+	[ ! -s "$tmp/stale" ] || fail "flow list calls it stale: $(<"$tmp/stale")" || return
+	cmp -s "$tmp/ids" "$tmp/ids_after" && cmp -s "$tmp/own_ids" "$tmp/own_ids_after" ||
+		fail "an entry was removed: $(<"$tmp/ids_after") $(<"$tmp/own_ids_after")"
+}
+
+# Flows whose sockets are in other namespaces, and have an address of this host by NAT.
+forwarded() {
+	local family=$1
+
+	topology && snat "$r" nft "$family" masquerade || return
+	a=$r
+	scene "$c0" "$family" forwarded < <(
+		cat <<-EOT
+			netns $s
+			listen A 7000
+			netns $c0
+			connect c $(server "$family") 7000 from 20000
+			connect d $(server "$family") 7000 from 20001
+			vanish d
+			netns $r
+			sh sleep 1
+			$(ask forwarded)
+			$(ask forwarded_fix --fix)
+			ask c
+		EOT
+	) || return
+	told forwarded 0 && told forwarded_fix 0 && want forwarded answered=3 || return
+	[ "$(in_ns "$r" conntrack -L -p tcp -f "ipv$family" 2>/dev/null |
+		grep -c dport=7000)" = 2 ] || fail "an entry was removed"
+}
+
+# A transparent socket that answers for another host, and one that asks for another.
+transparent() {
+	local family=$1 there
+
+	there=$(dst "$family" 1)
+	alone || return
+	printf '%s\n' "rule add fwmark 1 lookup 100" "route add local default dev lo table 100" |
+		ip "-$family" -n "$a" -batch - || return
+	modprobe -q nft_tproxy
+	in_ns "$a" nft -f - <<-EOT || skip "the kernel has no TPROXY" || return
+		table ip${family/4/} divert {
+			chain out {
+				type route hook output priority mangle
+				tcp dport 80 meta mark set 1
+				tcp sport 80 meta mark set 1
+				tcp dport 20000-20999 ct state established meta mark set 1
+			}
+			chain pre {
+				type filter hook prerouting priority mangle
+				iifname lo tcp dport 80 tproxy to :15001 meta mark set 1 accept
+			}
+		}
+	EOT
+	scene "$a" "$family" transparent < <(
+		cat <<-EOT
+			listen A 15001 transparent
+			connect c $there 80 from 20000
+			connect d $there 80 from 20001 at $(dst "$family" 9) transparent
+			sh sleep 1
+			$(ask transparent)
+			$(ask transparent_fix --fix)
+			ask c
+			ask d
+		EOT
+	) || return
+	told transparent 0 && told transparent_fix 0 &&
+		want transparent answered=4 failed=0
+}
+
+# Removed is only what is proved dead: a socket of TCP opened it and has gone without a
+# packet. Where that was not seen, since origin was off, nothing is said.
+proved() {
+	local there mode
+
+	there=$(dst "$1" 1)
+	for mode in enforce off; do
+		host "$1" && everything off && mode "$a" origin "$mode" || return
+		scene "$a" "$1" "$mode" < <(
+			cat <<-EOT
+				listen A 15001
+				connect c $there 80 from 20000
+				vanish c
+				vanish c.peer
+				$(ask "proved-$mode" --fix)
+			EOT
+		) || return
+		if [ "$mode" = enforce ]; then
+			told proved-enforce 0 orphaned && says proved-enforce '"fixed":true'
+		else
+			told proved-off 0
+		fi || return
+	done
+}
+
 for v in 4 6; do
 	subtest "where all is well, IPv$v" healthy $v
 	either "sockets that are gone, IPv$v" dead $v
+	either "fake TCP of raw sockets, IPv$v" faked $v
+	either "sockets of other namespaces, IPv$v" forwarded $v
+	either "transparent sockets, IPv$v" transparent $v
+	either "what is proved, IPv$v" proved $v
 	either "an entry that has the server for the client, IPv$v" reversed $v
 	either "connections without an entry, IPv$v" missing $v
 	either "a socket's port given to others, UDP, IPv$v" shadowed $v udp
