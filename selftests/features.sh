@@ -385,6 +385,58 @@ restored() {
 	[ "$was" = "$(saved "$a")" ] || fail "restored after a load is $(saved "$a")"
 }
 
+# queued FAMILY: 100 packets wait in user space while each feature comes and goes, some
+# times; accepted then, all of them arrive, and a rule before the queue sees each once.
+queued() {
+	local family=$1 lo n=100 sets=() feature mode
+
+	lo=$(loopback "$family")
+	command -v exclusions_queue >/dev/null || skip "exclusions_queue is not built" || return
+	modprobe -q nfnetlink_queue
+	alone && in_ns "$a" nft -f - <<-EOT || skip "the kernel has no queues" || return
+		table inet ask {
+			chain first {
+				type filter hook output priority -150
+				udp dport 7000 counter
+			}
+			chain out {
+				type filter hook output priority filter
+				udp dport 7000 queue num 7
+			}
+			chain nat {
+				type nat hook output priority -100
+				tcp dport 9 redirect to :10
+			}
+		}
+	EOT
+	tmpdir
+	for mode in off enforce off observe enforce; do
+		for feature in $(features all); do
+			# It cannot be set without a mark at first.
+			[ "$feature" = passmark ] && sets+=("$feature $mode mark 0x1000/0x1000") ||
+				sets+=("$feature $mode")
+		done
+	done
+	printf "looptrack -n $a set %s || exit\n" "${sets[@]}" >"$tmp/toggle"
+	# One more than wait: it is the last that makes them go.
+	started queue "$a" exclusions_queue 7 $((n + 1)) 120000 || return
+	scene "$a" "$family" queued < <(
+		cat <<-EOT
+			udp A at $lo from 7000
+			udp c from 20000
+			repeat $n
+			tell c $lo 7000
+			end
+			sh sh $tmp/toggle
+			ask c $lo 7000
+		EOT
+	) || return
+	note "$(in_ns "$a" nft list chain inet ask first | grep counter)"
+	want queued answered=1 heard_A=$((n + 1)) || return
+	in_ns "$a" nft list chain inet ask first | grep -q "packets $((n + 1)) " ||
+		fail "not each passed the rule before the queue once"
+}
+
 exit_codes() {
 	drop_ns
 	new_ns a
@@ -564,6 +616,8 @@ subtest "each clash is an event, enforce" events enforce repicked
 subtest "each clash is an event, observe" events observe observed
 subtest "a slow reader is told what it lost" slow_reader
 subtest "modes are saved and restored, as a whole or not at all" restored
+either "packets wait in a queue as features come and go, IPv4" queued 4
+either "packets wait in a queue as features come and go, IPv6" queued 6
 subtest "exit codes of the tool" exit_codes
 subtest "the kernel's YNL library" ynl
 subtest "the last decisions are remembered" remembered
