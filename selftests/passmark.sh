@@ -8,8 +8,9 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need ip nft packets
+need ip nft packets scene
 need_module
+tmpdir
 
 : "${KSFT_PACKETS:=$((KSFT_SLOW ? 1000 : 10000))}"
 mark=0x1000
@@ -318,6 +319,115 @@ setting() {
 		arrives 0x10 "as before" udp 127.0.0.1
 }
 
+# warning ORDER...: what is said on standard error is left in $tmp/warning.
+warning() {
+	looptrack -n "$a" set "$@" 2>"$tmp/warning" >"$tmp/out" ||
+		fail "set $*: exit status $?: $(<"$tmp/warning")" || return
+	note "set $*: $(<"$tmp/warning")"
+	[ ! -s "$tmp/out" ] || fail "set $*: on standard output: $(<"$tmp/out")"
+}
+
+# warned TEXT PATTERN...: all of them are in the warning.
+warned() {
+	local text=$1 pattern
+
+	shift
+	for pattern; do
+		grep -Eq -e "$pattern" "$tmp/warning" ||
+			fail "$text: no warning of $pattern: $(<"$tmp/warning")" || return
+	done
+}
+
+# nft_rules RULE...: in PREROUTING, in place of others.
+nft_rules() {
+	{
+		printf '%s\n' "table inet marks {}" "delete table inet marks" \
+			"table inet marks {" "set wanted {" "type mark" "elements = { 5, 6 }" "}" \
+			"chain pre {" "type filter hook prerouting priority mangle" "$@" "}" "}"
+	} | in_ns "$a" nft -f - || fail "nft does not take: $*"
+}
+
+# Rules that match a mark exactly match another one on the second pass, or none. Who turns
+# the feature on is warned of them, once, and by their text.
+exact_nft() {
+	local on=(passmark enforce mark "$mark/$mark")
+
+	alone || return
+	nft_rules 'iifname lo counter' 'meta mark & 0x1 == 0x1 counter' \
+		"meta mark and 0xff == 0x1 accept" && warning "${on[@]}" || return
+	[ ! -s "$tmp/warning" ] || fail "warned of masked marks: $(<"$tmp/warning")" || return
+
+	nft_rules 'tcp dport 80 meta mark 1 counter' 'udp dport 53 meta mark != 2 accept' \
+		'meta mark { 3, 4 } counter' 'meta mark @wanted accept' &&
+		warning passmark off || return
+	[ ! -s "$tmp/warning" ] || fail "warned when it is off: $(<"$tmp/warning")" || return
+	warning "${on[@]}" || return
+	warned enforce 'tcp dport 80 .*mark (== )?0x0*1\b' 'udp dport 53 .*mark != 0x0*2\b' \
+		'mark \{ 0x0*3, 0x0*4 \}' 'mark @wanted' 'iifname|-i lo|looptrack\(8\)' || return
+	# The bit is clear in what they see, and set in what they match.
+	warning passmark observe mark "$mark/$mark" || return
+	# It does what was asked for.
+	warning "${on[@]}" && arrives "$mark" "with such rules" udp 127.0.0.1
+}
+
+exact_iptables() {
+	local backend=$1 tool
+
+	has_backend "$backend" 4 || skip "$(backend_tool "$backend" 4) is not installed" || return
+	alone || return
+	tool=$(backend_tool "$backend" 4)
+	[ "$backend" != legacy ] || legacy_used=1
+	in_ns "$a" "$tool" -w -t mangle -A PREROUTING -i lo -p tcp --dport 81 \
+		-m mark --mark 1/1 -j ACCEPT &&
+		warning passmark enforce mark "$mark/$mark" || return
+	[ ! -s "$tmp/warning" ] || fail "warned of masked marks: $(<"$tmp/warning")" || return
+	in_ns "$a" "$tool" -w -t mangle -A PREROUTING -i lo -p tcp --dport 80 \
+		-m mark --mark 1 -j ACCEPT &&
+		in_ns "$a" "$tool" -w -t filter -A INPUT -p udp --dport 53 \
+			-m mark ! --mark 0x2 -j ACCEPT || return
+	warning passmark enforce mark "$mark/$mark" &&
+		warned "$tool" '80\b.*mark.*0x0*1\b|mark.*0x0*1\b.*80\b' \
+			'53\b.*mark.*0x0*2\b|mark.*0x0*2\b.*53\b'
+}
+
+# What the warning is about: a proxy that is found by a mark is not found with enforce, and
+# is by the device.
+led_by_mark() {
+	local rule match mode
+
+	alone || return
+	printf '%s\n' "rule add fwmark 1/1 lookup 100" \
+		"route add local default dev lo table 100" | ip -n "$a" -batch - || return
+	modprobe -q nft_tproxy
+	for rule in "meta mark 1" "iifname lo"; do
+		in_ns "$a" nft -f - <<-EOT || skip "the kernel has no TPROXY" || return
+			table ip divert {}
+			delete table ip divert
+			table ip divert {
+				chain out {
+					type route hook output priority mangle
+					ip daddr 203.0.113.0/24 tcp dport 80 meta mark set 1
+				}
+				chain pre {
+					type filter hook prerouting priority mangle
+					$rule tcp dport 80 tproxy to :15001 accept
+				}
+			}
+		EOT
+		for mode in off enforce; do
+			looptrack -n "$a" set passmark "$mode" mark "$mark/$mark" \
+				2>/dev/null || return
+			match=1
+			[ "$mode-$rule" != "enforce-meta mark 1" ] || match=0
+			scene "$a" 4 "$mode, $rule" -g $((KSFT_SLOW ? 4000 : 700)) <<-EOT || return
+				listen A 15001 transparent
+				connect c 203.0.113.1 80
+			EOT
+			want "$mode, $rule" answered="$match" || return
+		done
+	done
+}
+
 for v in 4 6; do
 	for backend in nft iptables legacy; do
 		play=variant
@@ -334,6 +444,10 @@ for v in 4 6; do
 	either "another namespace, by a bridge, IPv$v" wired $v bridge
 	either "another namespace, in a VRF there, IPv$v" wired $v vrf
 done
+subtest "warned of rules with exact marks, nft" exact_nft
+subtest "warned of rules with exact marks, iptables-nft" exact_iptables iptables
+subtest "warned of rules with exact marks, iptables-legacy" exact_iptables legacy
+subtest "led to a proxy by a mark" led_by_mark
 subtest "no other bits of a mark" bits
 subtest "a mark is needed, and kept" setting
 run_subtests
