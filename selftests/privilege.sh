@@ -68,6 +68,9 @@ refused() {
 	expect EPERM "$a" "$@" genl set || return
 	expect EPERM "$a" "$@" genl reset || return
 	expect EPERM "$a" "$@" genl join || return
+	expect EPERM "$a" "$@" genl trace || return
+	expect EPERM "$a" "$@" genl get flow || return
+	expect EPERM "$a" "$@" genl get event || return
 	expect ok "$a" "$@" genl get module || return
 	expect ok "$a" "$@" genl get feature || return
 	expect ok "$a" "$@" genl get stats || return
@@ -80,6 +83,10 @@ allowed() {
 	expect ok "$a" genl set 0 1 || return
 	expect ok "$a" genl reset || return
 	expect ok "$a" genl join || return
+	expect ok "$a" genl get flow || return
+	expect ok "$a" genl get event || return
+	# Of what? It may ask, then.
+	expect EINVAL "$a" genl trace || return
 	unchanged
 }
 
