@@ -10,7 +10,7 @@
 need ip nft exclusions_talk packets
 need_module
 tmpdir
-tracer=''
+tracer='' b=''
 
 # The hooks of a trace that are there, where the kernel lists hooks (6.12 does).
 hooks() {
@@ -300,6 +300,63 @@ refused() {
 	untraced "$a" || fail "hooks are left"
 }
 
+# Other netlink sockets close, some with the port id of the trace's in another protocol or
+# namespace; the trace goes on.
+others_close() {
+	local ns
+	local -a numbers
+
+	alone && started server "$a" exclusions_talk serve udp 7000 || return
+	trace "$a" udp '*' '*:7000' || return
+	# Those of other programs, and some that have the very number of the trace's.
+	looptrack -n "$a" status >/dev/null && in_ns "$a" nft list ruleset >/dev/null &&
+		in_ns "$a" ip link show dev lo >/dev/null || return
+	new_ns b
+	cat >"$tmp/close" <<-EOT
+		import socket, sys
+		for proto in 0, 4, 9, 12, 15, 16:
+		    for portid in sys.argv[1:]:
+		        s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, proto)
+		        try:
+		            s.bind((int(portid), 0))
+		        except OSError:
+		            pass
+		        s.close()
+	EOT
+	# shellcheck disable=SC2016 # awk's
+	mapfile -t numbers < <(in_ns "$a" awk '$2 == 16 && $3 > 0 { print $3 }' /proc/net/netlink)
+	[ ${#numbers[@]} != 0 ] || fail "there is no socket" || return
+	for ns in "$a" "$b"; do
+		in_ns "$ns" python3 "$tmp/close" "${numbers[@]}" || fail "cannot open sockets" ||
+			return
+	done
+	kill -0 "$tracer" || fail "the trace has ended" || return
+	in_ns "$a" exclusions_talk ask udp 127.0.0.1 7000 hello >/dev/null
+	busywait 5000 grep -q '"dport":7000' "$tmp/trace" || fail "nothing is told" || return
+	stop "$a"
+}
+
+# A trace that ends drops what waits in queues of user space: it does not start where there
+# is a queue, unless it is to.
+queue() {
+	local out status
+
+	command -v exclusions_queue >/dev/null || skip "exclusions_queue is not built" || return
+	modprobe -q nfnetlink_queue || skip "the kernel has no queues" || return
+	alone && started queue "$a" exclusions_queue 4242 1 || return
+	out=$(timeout 10 looptrack -n "$a" trace udp '*' '*' 2>&1)
+	status=$?
+	note "$out"
+	[ "$status" = 2 ] || fail "exit status is $status, not 2" || return
+	[[ $out = *4242* && $out = *--force* ]] ||
+		fail "neither the queue nor --force is named: $out" || return
+	untraced "$a" || fail "hooks are left" || return
+	trace "$a" --force udp '*' '*' && stop "$a" || return
+	# A queue elsewhere is none of it.
+	new_ns b
+	trace "$b" udp '*' '*' && stop "$b"
+}
+
 subtest "a redirected connection, both passes, IPv4" redirected 4
 subtest "a redirected connection, both passes, IPv6" redirected 6
 subtest "named by what NAT made of it" other_side
@@ -310,6 +367,8 @@ subtest "what the module decides" decided
 subtest "it ends with the command" ends
 subtest "a reader that is slow" slow_reader
 subtest "it comes and goes under traffic" busy
+subtest "other sockets close" others_close
+subtest "where packets wait in queues" queue
 subtest "the module goes" unloaded
 subtest "who may not, and what makes no sense" refused
 run_subtests
