@@ -446,6 +446,56 @@ clashing_traffic() {
 	want_committed=2 want_repicked=1
 }
 
+# Rules that change marks are run twice for the loser of a clash; both packets leave with what
+# one run makes of their marks.
+marking() {
+	topology && rules <<-EOT || return
+		table ip nat {
+			chain postrouting {
+				type nat hook postrouting priority srcnat
+				oifname "s" udp dport 7000 meta mark set meta mark xor 3 \
+					ct mark set ct mark xor 5 masquerade
+			}
+		}
+		table netdev seen {
+			chain out {
+				type filter hook egress device "s" priority 0
+				udp dport 7000 meta mark 3 counter comment "right"
+				udp dport 7000 meta mark != 3 counter comment "wrong"
+			}
+		}
+	EOT
+	hold 2 postrouting 200 "meta l4proto udp" && serve_both
+}
+
+# marked NAME: how many have left.
+marked() {
+	local text
+
+	text=$(in_ns "$r" nft list chain netdev seen out)
+	[[ $text =~ packets\ ([0-9]+)\ bytes\ [0-9]+\ comment\ \"$1\" ]] &&
+		echo "${BASH_REMATCH[1]}"
+}
+
+marking_traffic() {
+	local right marks
+
+	right=$(marked right)
+	together ask "$c0" "-s 4000 udp $server4 7000 zero-$mode" \
+		"$c1" "-s 4000 udp $server4 7000 one-$mode"
+	held 2 && one_or_both "zero-$mode 10.99.9.1 * 7000" "one-$mode 10.99.9.1 * 7000" || return
+	marks=$(in_ns "$r" conntrack -L -p udp 2>/dev/null | grep -o ' mark=[0-9]*' |
+		sort | uniq -c)
+	note "$mode: $(($(marked right) - right)) left with the mark, $(marked wrong) without;" \
+		"marks of flows:" "$marks"
+	[ "$(marked wrong)" = 0 ] || fail "$mode: a packet has another mark" || return
+	if [ "$mode" = enforce ]; then
+		[ "$(($(marked right) - right))" = 2 ] || fail "not both have left" || return
+		[[ $marks =~ ^\ *2\ +mark=5$ ]] || fail "a flow has another mark" || return
+	fi
+	want_committed=2 want_repicked=1
+}
+
 ##############################################################################
 # VRF
 
@@ -697,6 +747,7 @@ either "NFQUEUE after NAT, a clash, TCP, IPv4" both clashing 4 tcp
 either "NFQUEUE after NAT, a clash, TCP, IPv6" both clashing 6 tcp
 either "NFQUEUE after NAT, a clash, UDP, IPv4" both clashing 4 udp
 either "NFQUEUE after NAT, a clash, UDP, IPv6" both clashing 6 udp
+subtest "marks that a rule changes, a clash" both marking
 subtest "VRF" both vrf ''
 subtest "VRF with a queueing discipline" both vrf pfifo
 subtest "IPsec for the translated address, a clash" both esp

@@ -11,7 +11,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need ip nft setpriv exclusions_talk /usr/bin/python3
+need ip nft setpriv exclusions_talk scene /usr/bin/python3
 need_module
 tmpdir
 mode='' answer='' took=''
@@ -163,6 +163,39 @@ told() {
 		kill "$monitor"
 		stop_proxy || return
 	done
+}
+
+# A loop makes as many flows as it can; who listens is not told of each: of no more than
+# ten a second.
+limited() {
+	local n=60 monitor told took
+
+	proxied nft 4 udp || return
+	name "observe proxy uid 1337" || return
+	looptrack -j -n "$c0" monitor >"$tmp/events" &
+	monitor=$!
+	background+=("$monitor")
+	busywait 5000 listened "$c0" || fail "nobody listens" || return
+	took=${EPOCHREALTIME/[.,]/}
+	scene "$c0" 4 limited <<-EOT || return
+		spawn M
+		on M uid 1337
+		on M udp P from 15001
+		repeat $n
+		on M poke $(server 4) 7000 from 20000+%
+		end
+	EOT
+	took=$(((${EPOCHREALTIME/[.,]/} - took) / 1000000 + 1))
+	counts "$c0" limited loopguard_seen="$n" || return
+	busywait 5000 grep -q loopguard "$tmp/events" || fail "no event" || return
+	sleep 0.3
+	told=$(grep -c '"feature":"loopguard"' "$tmp/events")
+	note "$told events of $n loops in less than $took s"
+	kill "$monitor"
+	[ $((10 * (took + 1))) -lt "$n" ] || xfail "too slow: $n loops took $took s" || return
+	[ "$told" -le $((10 * (took + 1))) ] ||
+		fail "$told events in $took s, more than ten a second" || return
+	[ "$told" -ge 10 ] || fail "only $told events"
 }
 
 # The cgroups proxy, proxy/worker and other, below one of this test's own. They are
@@ -442,6 +475,7 @@ for v in 4 6; do
 	either "a proxy that exempts its own, IPv$v" exempted $v
 done
 subtest "both ends are told" told
+subtest "no more than ten events a second" limited
 subtest "a helper that connects, by uid and port, IPv4" helper 4 "uid 1337" "port 15001"
 variant "a helper that connects, by cgroup, IPv6" helper 6 cgroup
 subtest "who decides about queued packets has the listener, IPv4" decided 4

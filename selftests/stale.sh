@@ -445,12 +445,12 @@ harmless() {
 	echo enforce defaults
 }
 
-# shared FAMILY QUESTIONS SCRIPT: several sockets or processes have one flow, and
+# shared FAMILY QUESTIONS SCRIPT SHARED: several sockets or processes have one flow, and
 # the rule changes meanwhile. All datagrams have to go where the first one went.
 # The script finds the destination in TO, the source port in PORT, and the
-# change in CHANGE.
+# change in CHANGE. SHARED: whether that is seen as the flow begins, 1 or 0.
 shared() {
-	local family=$1 questions=$2 script=$3 mode to lo
+	local family=$1 questions=$2 script=$3 shared=$4 mode to lo
 
 	same_host || return
 	lo=$(loopback "$family")
@@ -468,7 +468,8 @@ shared() {
 		EOT
 		base=$((base + 1))
 		want "$mode" heard_A="$questions" heard_B=0 &&
-			counts "$a" "$mode" stale_evicted=0 stale_seen=0 || return
+			counts "$a" "$mode" stale_evicted=0 stale_seen=0 stale_shared="$shared" ||
+			return
 	done
 }
 
@@ -666,6 +667,117 @@ transparent() {
 	done
 }
 
+# lasting PORT, in a scene: the entries to PORT of the router, by their ids.
+lasting() {
+	echo "sh ip netns exec $r conntrack -L -f ipv$family -p $2 -o id 2>/dev/null" \
+		"| grep dport=$1 | grep -o 'id=.*'"
+}
+
+# A process of the router sends a SYN with the addresses and ports of a flow that passes by.
+# It takes some privilege (IP_TRANSPARENT), or none (IPV6_FREEBIND).
+foreign_syn() {
+	local family=$1 option=$2 uid=$3 mode client=10.99.0.2
+
+	[ "$family" = 4 ] || client=fd99:0::2
+	topology || return
+	ip -n "$s" -batch - <<-EOT || return
+		route add 10.99.0.0/24 via 10.99.9.1
+		route add fd99:0::/64 via fd99:9::1
+	EOT
+	# Rules that ask conntrack and NAT, which has nothing to do.
+	snat "$r" nft "$family" masquerade:20000-20001 &&
+		in_ns "$r" nft insert rule "ip${family/4/}" nat postrouting tcp dport 7000 accept &&
+		in_ns "$r" nft -f - <<-EOT || return
+			table inet late {
+				chain post {
+					type filter hook postrouting priority 300
+					meta mark 7 drop
+				}
+			}
+		EOT
+	for mode in $(harmless "$family"); do
+		only "$r" stale "$mode" || return
+		base=$((base + 2))
+		scene "$r" "$family" "$mode" < <(
+			cat <<-EOT
+				netns $s
+				listen S 7000
+				netns $c0
+				connect c $(server "$family") 7000 from $base
+				netns $r
+				spawn M
+				on M uid $uid
+				$(lasting 7000 tcp) >$tmp/before
+				on M start x $(server "$family") 7000 at $client from $base $option
+				on M close x
+				$(lasting 7000 tcp) >$tmp/after
+				ask c
+				on M start y $client $base at $(server "$family") from 7000 $option
+				on M close y
+				$(lasting 7000 tcp) >>$tmp/after
+				ask c
+			EOT
+		) || return
+		want "$mode" answered=3 failed=0 || return
+		sort -u -o "$tmp/after" "$tmp/after"
+		[ -s "$tmp/before" ] && cmp -s "$tmp/before" "$tmp/after" ||
+			fail "$mode: the entry was $(<"$tmp/before"), is $(<"$tmp/after")" || return
+		counts "$r" "$mode" stale_seen=0 stale_evicted=0 || return
+		in_ns "$r" conntrack -F >/dev/null 2>&1
+	done
+}
+
+# A process of the router opens a flow in the name of a client, and leaves it to another.
+foreign_opener() {
+	local family=$1 mode client=10.99.0.2 ip=ip to=10.99.9.2:7000 there
+
+	[ "$family" = 4 ] || client=fd99:0::2 ip=ip6 to='[fd99:9::2]:7000'
+	there=$(dst "$family" 1)
+	topology || return
+	ip -n "$s" -batch - <<-EOT || return
+		route add 10.99.0.0/24 via 10.99.9.1
+		route add fd99:0::/64 via fd99:9::1
+	EOT
+	ip -n "$r" -batch - <<-EOT || return
+		route add default via 10.99.9.2
+		route add default via fd99:9::2
+	EOT
+	in_ns "$r" nft -f - <<-EOT || return
+		table $ip service {
+			chain output {
+				type nat hook output priority -100
+				$ip daddr $there udp dport 7000 dnat to $to
+			}
+		}
+	EOT
+	for mode in $(harmless "$family"); do
+		only "$r" stale "$mode" || return
+		base=$((base + 1))
+		scene "$r" "$family" "$mode" < <(
+			cat <<-EOT
+				netns $s
+				udp S from 7000
+				netns $r
+				udp t at $client from $base transparent
+				tell t $there 7000
+				$(lasting 7000 udp) >$tmp/before
+				close t
+				repeat 3
+				udp u at $client from $base transparent
+				tell u $there 7000
+				close u
+				end
+				$(lasting 7000 udp) >$tmp/after
+			EOT
+		) || return
+		want "$mode" heard_S=4 || return
+		[ -s "$tmp/before" ] && cmp -s "$tmp/before" "$tmp/after" ||
+			fail "$mode: the entry was $(<"$tmp/before"), is $(<"$tmp/after")" || return
+		counts "$r" "$mode" stale_seen=0 stale_evicted=0 || return
+		in_ns "$r" conntrack -F >/dev/null 2>&1
+	done
+}
+
 ##############################################################################
 # Attacks
 
@@ -794,14 +906,14 @@ for v in 4 6; do
 	either "MPTCP, IPv$v" mptcp $v
 	either "datagrams of a new socket, IPv$v" moved $v
 	either "datagrams of a new connected socket, IPv$v" moved $v aim
-	either "8 SO_REUSEPORT workers, IPv$v" shared $v 18 "$reuseport"
-	either "8 connected SO_REUSEPORT workers, IPv$v" shared $v 13 "$reuseport_aimed"
-	either "forked workers with one socket, IPv$v" shared $v 8 "$forked"
-	either "SO_REUSEADDR sockets, IPv$v" shared $v 12 "$reuse"
-	either "a connected socket and another, IPv$v" shared $v 11 "$mixed"
-	either "a bound socket and another, IPv$v" shared $v 11 "${addressed//OWN/$own}"
+	either "8 SO_REUSEPORT workers, IPv$v" shared $v 18 "$reuseport" 1
+	either "8 connected SO_REUSEPORT workers, IPv$v" shared $v 13 "$reuseport_aimed" 1
+	either "forked workers with one socket, IPv$v" shared $v 8 "$forked" 0
+	either "SO_REUSEADDR sockets, IPv$v" shared $v 12 "$reuse" 1
+	either "a connected socket and another, IPv$v" shared $v 11 "$mixed" 1
+	either "a bound socket and another, IPv$v" shared $v 11 "${addressed//OWN/$own}" 1
 	either "a socket that connects here and there, IPv$v" \
-		shared $v 3 "${wandering//ELSEWHERE/$own 9}"
+		shared $v 3 "${wandering//ELSEWHERE/$own 9}" 0
 	either "another user's attempts, TCP, IPv$v" attack_tcp $v
 	either "another user's attempts, UDP, IPv$v" attack_udp $v ''
 	either "another user's attempts, UDP, SO_REUSEADDR, IPv$v" attack_udp $v reuse
@@ -810,8 +922,11 @@ for v in 4 6; do
 	either "datagrams to another host, IPv$v" moved_away $v
 	either "sockets bound to devices, IPv$v" devices $v
 	either "transparent sockets, IPv$v" transparent $v
+	either "a SYN on another host's flow, transparent, IPv$v" foreign_syn $v transparent 0
+	either "a flow opened for another host, IPv$v" foreign_opener $v
 	either "connections gone, in a zone, IPv$v" gone $v nft '' zone
 done
+subtest "a SYN on another host's flow, unprivileged, IPv6" foreign_syn 6 freebind 65534
 subtest "connections gone, iptables-nft, IPv4" gone 4 iptables ''
 subtest "connections gone, iptables-legacy, IPv6" gone 6 legacy ''
 run_subtests
