@@ -256,15 +256,31 @@ fragments() {
 	none fragments
 }
 
+# The flow has been accepted, and then come datagrams that are cut.
+later_fragments() {
+	local family=$1
+
+	never && ip -n "$a" link set lo mtu 1500 || return
+	scene "$a" "$family" small < <(
+		a_flow udp "$(loopback "$family")" 7000
+		printf '%s\n' "repeat 10" "ask c" end
+			echo "sh looptrack reset"
+		printf '%s\n' "repeat 5" "big c 4000" end "ask c"
+	) || return
+	want small answered=12 heard_A=17 && counted nft || return
+	# Of the last six exchanges all the answers, and the question that is not cut.
+	counts "$a" "fragments later" "express_spared<=7" "express_spared>=6"
+}
+
 one_way() {
 	never && arrive "$1" "not answered" udp && none "not answered"
 }
 
-# ruled FAMILY TEXT RULE: a rule of PREROUTING.
+# ruled FAMILY TEXT RULE [CHAIN]: a rule of PREROUTING, or of INPUT: in.
 ruled() {
 	local family=$1
 
-	never && in_ns "$a" nft "add rule inet count pre $3" || fail "cannot add: $3" || return
+	never && in_ns "$a" nft "add rule inet count ${4-pre} $3" || fail "cannot add: $3" || return
 	arrive "$family" "$2" -e udp && none "$2"
 }
 
@@ -438,6 +454,9 @@ for v in 4 6; do
 	either "never: fragments, IPv$v" fragments $v
 	either "never: what nobody answers, IPv$v" one_way $v
 	either "never: marked by a rule, IPv$v" ruled $v "marked" "meta mark set 5"
+	either "never: marked by a rule of INPUT, IPv$v" \
+		ruled $v "marked in INPUT" "meta mark set 5" in
+	either "never: fragments after small datagrams, IPv$v" later_fragments $v
 	either "never: routed to lo by a mark, IPv$v" routed $v
 	either "never: TPROXY, IPv$v" tproxy $v
 	either "never: queued to user space, IPv$v" queued $v
