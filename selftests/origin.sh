@@ -166,11 +166,307 @@ gone() {
 	[ -z "$(looptrack -n "$a" flow list --sport 20001)" ]
 }
 
+# own_address FAMILY
+own_address() {
+	[ "$1" = 4 ] && echo 10.98.0.1 || echo fd98::1
+}
+
+# end FAMILY ADDRESS PORT: as the tool writes it.
+end() {
+	[ "$1" = 4 ] && echo "$2:$3" || echo "[$2]:$3"
+}
+
+# unnamed FILE UID: the answer in $tmp/FILE names no user but UID: it is an error, has
+# nothing about a socket or a process, or names that user.
+unnamed() {
+	local answer
+
+	answer=$(<"$tmp/$1")
+	note "$1: $answer"
+	case $answer in
+	ENOENT | ENOTCONN | *": known 0 "* | *" uid $2 "*) ;;
+	*) fail "$1: another user is named: $answer" ;;
+	esac
+}
+
+# The entry of a live connection goes, and the server speaks first: conntrack makes an
+# entry with the server as its originator. The server is not the client.
+swapped() {
+	local family=$1 me
+
+	me=$(own_address "$family")
+	behind_redirect "$family" || return
+	# The datagram lets the scene serve its listener.
+	scene "$a" "$family" swapped < <(
+		cat <<-EOT
+			spawn C
+			on C uid 1000
+			listen A 7000
+			on C start c $me 7000 from 20000
+			on C up c
+			on C tell c
+			udp d
+			tell d $me 9
+			lend c.peer callers -a 0 >$tmp/before
+			sh conntrack -F 2>/dev/null
+			tell c.peer
+			sh conntrack -L -f ipv$family -p tcp 2>/dev/null >$tmp/entry
+			lend c.peer callers -a 0 >$tmp/after
+			sh looptrack -n $a -j resolve tcp $(end "$family" "$me" 7000) \
+				$(end "$family" "$me" 20000) >$tmp/resolved 2>&1 || :
+			sh looptrack -n $a -j flow list -p tcp >$tmp/list
+		EOT
+	) || return
+	grep -q ' uid 1000 ' "$tmp/before" ||
+		fail "the client was not known before: $(<"$tmp/before")" || return
+	note "resolve: $(<"$tmp/resolved")"
+	grep -q 'sport=7000 dport=20000 .*sport=20000 dport=7000' "$tmp/entry" ||
+		fail "the entry does not have the server as its originator: $(<"$tmp/entry")" ||
+		return
+	unnamed after 1000 || return
+	! grep -q '"owner":{[^}]*"uid":0' "$tmp/resolved" ||
+		fail "resolve names the server" || return
+	! grep -q '"owner":{[^}]*"uid":0' "$tmp/list" ||
+		fail "flow list names the server: $(<"$tmp/list")"
+}
+
+# hold PORT: no SYN gets to it.
+hold() {
+	in_ns "$a" nft -f - <<-EOT
+		table inet hold {
+			chain in {
+				type filter hook input priority 0
+				tcp dport $1 drop
+			}
+		}
+	EOT
+}
+
+# A socket that has sent its SYN only has no connection to ask about.
+unconnected() {
+	local family=$1 me
+
+	me=$(own_address "$family")
+	behind_redirect "$family" && hold 15009 || return
+	scene "$a" "$family" unconnected < <(
+		cat <<-EOT
+			start y $me 15009 from 20001
+			lend y callers -a 0 >$tmp/opening
+		EOT
+	) || return
+	note "not answered yet: $(<"$tmp/opening")"
+	[ "$(<"$tmp/opening")" = ENOTCONN ] || fail "in SYN_SENT it says $(<"$tmp/opening")"
+}
+
+# Likewise a socket of the same addresses and ports that is bound to another device.
+foreign() {
+	local other='' peer=10.98.0.2
+
+	behind_redirect 4 || return
+	new_ns other
+	ip -n "$a" link set d1 netns "$other" || return
+	addresses d1 "$peer/24" | ip -n "$other" -batch - || return
+	scene "$a" 4 foreign < <(
+		cat <<-EOT
+			netns $other
+			listen A 7000
+			netns $a
+			connect v $peer 7000 from 20000 at 10.98.0.1 dev d0
+			sh looptrack -n $a -j flow list --sport 20000 >$tmp/own
+			start x $peer 7000 from 20000 at 10.98.0.1 dev lo
+			lend x callers -a 0 >$tmp/device
+		EOT
+	) || return
+	note "bound to a device: $(<"$tmp/device")"
+	grep -q '"owner":{[^}]*"uid":0' "$tmp/own" || fail "the owner is not known" || return
+	[ "$(<"$tmp/device")" = ENOTCONN ] ||
+		fail "it says of another socket's flow: $(<"$tmp/device")"
+}
+
+# Two connections of the same addresses and ports, the one within the host, the other from
+# another host by a VRF, share an entry. The owner is that of the first alone.
+bound() {
+	local other=''
+
+	behind_redirect 4 || return
+	new_ns other
+	modprobe -q vrf
+	{
+		echo "link set d1 netns $other"
+		echo "link add v0 type vrf table 10"
+		echo "link set v0 up"
+		echo "link set d0 vrf v0"
+		# Or these addresses would come before those of the VRF.
+		echo "rule add pref 32765 table local"
+		echo "rule del pref 0"
+		echo "addr add 10.98.0.1/32 dev lo"
+		echo "addr add 10.98.0.2/32 dev lo"
+	} | ip -n "$a" -batch - || skip "the kernel has no VRF devices" || return
+	addresses d1 10.98.0.2/24 | ip -n "$other" -batch - || return
+	scene "$a" 4 bound < <(
+		cat <<-EOT
+			listen A 7000 dev v0
+			listen B 7000
+			connect l 10.98.0.1 7000 at 10.98.0.2 from 20000
+			lend l.peer callers -a 0 >$tmp/local
+			netns $other
+			connect r 10.98.0.1 7000 from 20000
+			netns $a
+			lend r.peer callers -a 0 >$tmp/vrf
+		EOT
+	) || return
+	want bound answered=2 by_A=1 by_B=1 || return
+	grep -q " cookie [1-9]" "$tmp/local" || fail "the local client is not known" || return
+	case $(<"$tmp/vrf") in
+	ENOENT | *": known 0 "*) ;;
+	*) fail "the remote client is said to be the local one: $(<"$tmp/vrf")" ;;
+	esac
+}
+
+# A packet that no socket of the flow sends has the addresses and ports of an earlier flow.
+reused() {
+	local family=$1 me
+
+	me=$(own_address "$family")
+	behind_redirect "$family" && hold 15009 && looptrack -n "$a" set linger off || return
+	scene "$a" "$family" reused < <(
+		cat <<-EOT
+			listen A 7000
+			connect c $me 7000 from 20000
+			sh looptrack -n $a -j flow list --sport 20000 >$tmp/first
+			sh conntrack -D -p tcp --orig-port-src 20000 >/dev/null 2>&1
+			vanish c.peer
+			vanish c
+			sh nft add rule inet hold in tcp dport 7000 drop
+			segment $me 20000 $me 7000 S 1 0
+			sh looptrack -n $a -j flow list --sport 20000 >$tmp/second
+		EOT
+	) || return
+	grep -q '"owner"' "$tmp/first" || fail "no owner: $(<"$tmp/first")" || return
+	grep -q '"sport":20000' "$tmp/second" || fail "there is no second flow" || return
+	! grep -q '"owner"' "$tmp/second" ||
+		fail "the second flow has the owner of the first: $(<"$tmp/second")"
+}
+
+# What was noted before the mode was off is not there when it is on again.
+again() {
+	local family=$1 lo
+
+	lo=$(loopback "$family")
+	behind_redirect "$family" && redirect "$a" nft "$family" udp output 53:15001 || return
+	scene "$a" "$family" again < <(
+		cat <<-EOT
+			listen A 15001
+			udp B at $lo from 15001
+			connect c $(dst "$family" 1) 80 from 20000
+			udp u from 20000
+			ask u $(dst "$family" 1) 53
+			sh looptrack -n $a -j flow list --sport 20000 >$tmp/first
+			sh looptrack -n $a set origin off
+			sh looptrack -n $a set origin enforce
+			sh looptrack -n $a -j flow list --sport 20000 >$tmp/second
+			lend c.peer callers -a 0 >$tmp/again
+			connect d $(dst "$family" 1) 80 from 20001
+			lend d.peer callers -a 0 >$tmp/new
+		EOT
+	) || return
+	[ "$(grep -c '"owner"' "$tmp/first")" = 2 ] || fail "no owners: $(<"$tmp/first")" || return
+	grep -q '"sport":20000' "$tmp/second" && ! grep -q '"owner"' "$tmp/second" ||
+		fail "owners from before: $(<"$tmp/second")" || return
+	[[ $(<"$tmp/again") = *": known 0 "* ]] || fail "from before: $(<"$tmp/again")" || return
+	[[ $(<"$tmp/new") = *" cookie "[1-9]* ]] || fail "a new flow: $(<"$tmp/new")"
+}
+
+# A network namespace of another user and PID namespace, in which a process of the host
+# has opened a flow: the user is one without a number there, and so is the process.
+elsewhere() {
+	local holder status
+
+	unshare -Urnpf true 2>/dev/null || skip "no user namespaces" || return
+	drop_ns
+	unshare -Unpf sleep 600 2>/dev/null &
+	holder=$!
+	busywait 10000 holds_ns "$holder" || fail "no process there" || return
+	holder=$(<"/proc/$holder/task/$holder/children")
+	holder=${holder%% *}
+	read_elsewhere "$1" "$holder"
+	status=$?
+	# unshare ignores all but that, and so does an init.
+	kill -KILL "$holder"
+	return "$status"
+}
+
+read_elsewhere() {
+	local family=$1 holder=$2 lo enter
+
+	lo=$(loopback "$family")
+	# Users may not read the place the tests are in.
+	chmod 755 "$tmp"
+	cp "$(command -v callers)" "$(command -v looptrack)" "$tmp/" || return
+	# Users 0 to 999 of there are those from 5000 on of the host.
+	echo 0 5000 1000 >"/proc/$holder/uid_map" && echo 0 5000 1000 >"/proc/$holder/gid_map" ||
+		fail "cannot number the users" || return
+	printf -v a 'lt-%04x%04x-a' "$RANDOM" "$RANDOM"
+	ip netns attach "$a" "$holder" || fail "cannot name the namespace" || return
+	namespaces+=("$a")
+	ip -n "$a" link set lo up && redirect "$a" nft "$family" tcp output 80:15001 || return
+	enter="nsenter -t $holder -U -p -n --setuid 0 --setgid 0"
+	scene "$a" "$family" elsewhere < <(
+		cat <<-EOT
+			spawn C
+			on C uid 1000
+			listen A 7000
+			on C start c $lo 7000 from 20000
+			on C up c
+			on C tell c
+			udp d
+			tell d $lo 9
+			lend c.peer callers -a 0 >$tmp/host
+			lend c.peer $enter $tmp/callers -a 0 >$tmp/guest
+			sh $enter $tmp/looptrack -j flow list -p tcp --sport 20000 >$tmp/list
+			sh $enter $tmp/looptrack -j resolve tcp \
+				$(end "$family" "$lo" 7000) \
+				$(end "$family" "$lo" 20000) >$tmp/resolved
+		EOT
+	) || return
+	note "from the host: $(<"$tmp/host")"
+	note "from there: $(<"$tmp/guest"); $(<"$tmp/list")"
+	grep -q ' uid 1000 gid 1000 pid [1-9]' "$tmp/host" || fail "the host does not know" ||
+		return
+	grep -q ' uid 65534 gid 65534 pid 0 ' "$tmp/guest" || fail "getsockopt tells" || return
+	grep -q '"sport":20000' "$tmp/list" && grep -q '"uid":65534' "$tmp/list" &&
+		! grep -q -e '"uid":1000' -e '"gid":1000' -e '"pid":[1-9]' "$tmp/list" ||
+		fail "flow list tells: $(<"$tmp/list")" || return
+	grep -q '"uid":65534' "$tmp/resolved" &&
+		! grep -q -e '"uid":1000' -e '"gid":1000' -e '"pid":[1-9]' "$tmp/resolved" ||
+		fail "resolve tells: $(<"$tmp/resolved")"
+}
+
+# holds_ns PID: its child is in the namespaces.
+holds_ns() {
+	local child
+
+	# There is no newline.
+	read -r child _ <"/proc/$1/task/$1/children"
+	[ -n "$child" ] &&
+		[ "$(readlink "/proc/$child/ns/net")" != "$(readlink /proc/self/ns/net)" ] &&
+		[ "$(cat "/proc/$child/comm")" = sleep ]
+}
+
 for v in 4 6; do
 	either "$KSFT_CONNS calls under churn, IPv$v" told $v
 	either "addresses only with off, IPv$v" others $v off
 	variant "addresses only with observe, IPv$v" others $v observe
 done
+for v in 4 6; do
+	either "the server speaks first after the entry is lost, IPv$v" swapped $v
+	either "a socket without a connection, IPv$v" unconnected $v
+	either "a packet without a socket, IPv$v" reused $v
+	either "off and on again, IPv$v" again $v
+	either "read from another user and PID namespace, IPv$v" elsewhere $v
+done
+subtest "two connections that share an entry" bound
+subtest "a socket bound to another device" foreign
 subtest "errors, and buffers of any size" refusals
 subtest "what conntrack doesn't know" untracked
 subtest "flows in a zone" zoned
