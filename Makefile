@@ -26,7 +26,7 @@ all: tool ## the tool, and the module for the running kernel
 deps: ## install what building and testing need (apt-get, only if something is missing)
 	@scripts/deps
 
-module: ## the module, for KERNEL=6.1|6.12|debug|all
+module: ## the module, for KERNEL=6.1|6.12|6.12-rt|debug|all
 	@set -e; for k in $(kernels); do scripts/build-module $$k; done
 
 tool: ## build/tools/looptrack
