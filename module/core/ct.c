@@ -200,6 +200,28 @@ struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct)
 }
 
 /**
+ * lt_ct_may_evict() - may an entry be evicted before its timeout
+ * @ct: a referenced entry that was found in the hash
+ *
+ * Not if something else relies on it:
+ *
+ * - a flowtable has a copy of an offloaded flow;
+ * - IPS_FIXED_TIMEOUT: user space has set the timeout, and conntrack itself
+ *   must not change it;
+ * - a helper expects connections that belong to it;
+ * - it is dying: it has left the hash, or is about to.
+ *
+ * Context: any.
+ * Return: true if it may be given to lt_ct_evict().
+ */
+bool lt_ct_may_evict(const struct nf_conn *ct)
+{
+	return !test_bit(IPS_OFFLOAD_BIT, &ct->status) &&
+	       !test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status) &&
+	       !nf_ct_is_dying(ct) && !nfct_help(ct);
+}
+
+/**
  * lt_ct_evict() - take an entry out of the hash
  * @ct: a referenced entry that was found there; it may have gone meanwhile
  *

@@ -73,6 +73,7 @@ struct nf_conn *lt_ct_find(struct net *net, const struct nf_conntrack_zone *zone
 struct nf_conn *lt_ct_find_in(struct net *net, u16 id,
 			      const struct nf_conntrack_tuple *t);
 struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct);
+bool lt_ct_may_evict(const struct nf_conn *ct);
 void lt_ct_evict(struct nf_conn *ct);
 struct nf_conn *lt_ct_claim(const struct nf_conn *ct);
 void lt_ct_unclaim(struct nf_conn *claim);

@@ -86,17 +86,6 @@ static DEFINE_PER_CPU(struct lt_linger_queue, lt_linger_queues) = {
 /* Held while queues are emptied. */
 static DEFINE_MUTEX(lt_linger_drain_lock);
 
-/* May the entry go before its time? Others rely on these: an offloaded flow has
- * a copy elsewhere; somebody has set the timeout for good; a helper expects
- * connections that belong to it.
- */
-bool lt_linger_may_evict(const struct nf_conn *ct)
-{
-	return !test_bit(IPS_OFFLOAD_BIT, &ct->status) &&
-	       !test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status) &&
-	       !nf_ct_is_dying(ct) && !nfct_help(ct);
-}
-
 static u8 lt_linger_mode(const struct lt_net *ln)
 {
 	return lt_mode(ln, NF_LOOPTRACK_FEATURE_LINGER);
@@ -225,7 +214,7 @@ static bool lt_linger_tcp(const struct lt_linger_closed *closed)
 	enforce = lt_linger_mode(ln) == NF_LOOPTRACK_MODE_ENFORCE;
 	lt_ends_find(&ends, ct, NULL);
 	early = lt_linger_is_early(&ends);
-	last = lt_linger_may_evict(ct) && !lt_ends_live(&ends) &&
+	last = lt_ct_may_evict(ct) && !lt_ends_live(&ends) &&
 	       lt_linger_is_turn(&ends, dir, enforce) &&
 	       (closed->by_lo || lt_ct_is_loopback(ct));
 	if (last && enforce)

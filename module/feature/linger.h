@@ -14,7 +14,6 @@ void lt_linger_forget(const struct lt_net *ln);
 
 void lt_linger_end(struct lt_net *ln, struct nf_conn *ct, struct lt_who who,
 		   bool enforce);
-bool lt_linger_may_evict(const struct nf_conn *ct);
 bool lt_linger_udp(struct lt_owner *owner, struct nf_conn *ct);
 
 bool lt_linger_is_possible(void);

@@ -45,7 +45,7 @@ bool lt_linger_udp(struct lt_owner *owner, struct nf_conn *ct)
 	if (mode == NF_LOOPTRACK_MODE_OFF ||
 	    !lt_owner_is(owner, LT_OWNER_LOOPBACK) ||
 	    lt_owner_is(owner, LT_OWNER_DEAD_TOLD) ||
-	    !lt_linger_may_evict(ct) || lt_linger_has_udp(ln->net, ct))
+	    !lt_ct_may_evict(ct) || lt_linger_has_udp(ln->net, ct))
 		return false;
 
 	lt_linger_end(ln, ct, lt_owner_who(owner), enforce);
