@@ -158,12 +158,32 @@ bool lt_sock_sent(struct nf_conntrack_tuple *t, const struct sock *sk)
 	return true;
 }
 
+#if IS_ENABLED(CONFIG_IPV6)
+/* Not if only a device of a VRF has the address: what such a flow leaves and
+ * comes by is not known. (IPv4 looks into the table of no VRF.)
+ */
+static bool lt_sock_is_local6(struct net *net, const struct in6_addr *addr)
+{
+	const struct net_device *dev;
+
+	/* Without IPv6 (ipv6.disable=1) nobody has made the table of addresses, but
+	 * bridges and ctnetlink have entries of IPv6 all the same.
+	 */
+	if (!ipv6_mod_enabled() || ipv6_addr_type(addr) & IPV6_ADDR_LINKLOCAL)
+		return false;
+
+	dev = ipv6_dev_find(net, addr, NULL);
+	return dev && !netif_is_l3_slave(dev) && !netif_is_l3_master(dev);
+}
+#endif
+
 /**
  * lt_sock_is_local() - is the source of a tuple an address of this host
  * @net: network namespace
  * @t: tuple
  *
  * A link-local address is none: without a device it may be a neighbour's, too.
+ * Neither is an address that is known within a VRF only.
  *
  * Context: RCU read lock.
  * Return: true if it is.
@@ -174,13 +194,8 @@ bool lt_sock_is_local(struct net *net, const struct nf_conntrack_tuple *t)
 		return ipv4_is_loopback(t->src.u3.ip) ||
 		       inet_addr_type(net, t->src.u3.ip) == RTN_LOCAL;
 #if IS_ENABLED(CONFIG_IPV6)
-	/* Without IPv6 (ipv6.disable=1) nobody has made the table of addresses, but
-	 * bridges and ctnetlink have entries of IPv6 all the same.
-	 */
 	return ipv6_addr_loopback(&t->src.u3.in6) ||
-	       (ipv6_mod_enabled() &&
-		!(ipv6_addr_type(&t->src.u3.in6) & IPV6_ADDR_LINKLOCAL) &&
-		ipv6_chk_addr(net, &t->src.u3.in6, NULL, 0));
+	       lt_sock_is_local6(net, &t->src.u3.in6);
 #else
 	return false;
 #endif
