@@ -55,7 +55,14 @@ static void lt_express_set_turn(struct nf_conn *ct, enum ip_conntrack_dir dir,
  *
  * Of its own CPU. A second pass runs in one softirq from end to end, unless a
  * rule takes the packet away; so the probe needs no lock and is overwritten by
- * the next packet worth following.
+ * the next packet worth following. With PREEMPT_RT another softirq may run on this
+ * CPU meanwhile, and follow another packet, so the probe is read and written with
+ * preemption off, and belongs to @skb for no longer:
+ *
+ *	softirq of packet a			softirq of packet b, same CPU
+ *	lt_express_routed(): probe is for a
+ *						probe is for b, not routed
+ *	sets routed, for b
  */
 struct lt_express_probe {
 	const struct sk_buff *skb;
@@ -160,10 +167,11 @@ bool lt_express_spares(struct lt_net *ln, const struct sk_buff *skb,
 
 	if (unlikely(lt_express_turn(ct, dir) != READ_ONCE(ln->express_turn))) {
 		if (first && in_serving_softirq()) {
-			probe = this_cpu_ptr(&lt_express_probes);
+			probe = get_cpu_ptr(&lt_express_probes);
 			probe->skb = skb;
 			probe->mark = skb->mark;
 			probe->routed = false;
+			put_cpu_ptr(&lt_express_probes);
 		}
 		return false;
 	}
@@ -178,20 +186,6 @@ bool lt_express_spares(struct lt_net *ln, const struct sk_buff *skb,
 	return true;
 }
 
-/* The probe, if it follows this packet. Who was queued to user space comes back
- * in process context, and is not followed any more.
- */
-static struct lt_express_probe *lt_express_probe(const struct sk_buff *skb)
-{
-	struct lt_express_probe *probe;
-
-	if (!in_serving_softirq())
-		return NULL;
-
-	probe = this_cpu_ptr(&lt_express_probes);
-	return probe->skb == skb ? probe : NULL;
-}
-
 /**
  * lt_express_routed() - note that a packet has passed all rules of PRE_ROUTING
  * @skb: the packet
@@ -203,15 +197,43 @@ static struct lt_express_probe *lt_express_probe(const struct sk_buff *skb)
  */
 void lt_express_routed(const struct sk_buff *skb)
 {
-	struct lt_express_probe *probe = lt_express_probe(skb);
+	struct lt_express_probe *probe;
 
-	if (!probe)
+	/* A packet that was queued to user space comes back in process context,
+	 * and is not followed any more.
+	 */
+	if (!in_serving_softirq())
 		return;
 
-	if (skb->mark == probe->mark && !skb->sk)
-		probe->routed = true;
-	else
+	probe = get_cpu_ptr(&lt_express_probes);
+	if (probe->skb == skb) {
+		if (skb->mark == probe->mark && !skb->sk)
+			probe->routed = true;
+		else
+			probe->skb = NULL;
+	}
+	put_cpu_ptr(&lt_express_probes);
+}
+
+/* Has a packet passed all rules without a change of its mark or way? Then it is not
+ * followed any further.
+ */
+static bool lt_express_has_passed(const struct sk_buff *skb)
+{
+	struct lt_express_probe *probe;
+	bool passed = false;
+
+	if (!in_serving_softirq())
+		return false;
+
+	probe = get_cpu_ptr(&lt_express_probes);
+	if (probe->skb == skb) {
+		passed = probe->routed && skb->mark == probe->mark;
 		probe->skb = NULL;
+	}
+	put_cpu_ptr(&lt_express_probes);
+
+	return passed;
 }
 
 /**
@@ -225,21 +247,15 @@ void lt_express_routed(const struct sk_buff *skb)
  */
 void lt_express_accepted(const struct lt_net *ln, const struct sk_buff *skb)
 {
-	struct lt_express_probe *probe = lt_express_probe(skb);
 	enum ip_conntrack_dir dir;
 	struct nf_conn *ct;
-	bool routed;
 	u16 turn;
-	u32 mark;
 
-	if (!probe)
+	if (!lt_express_has_passed(skb))
 		return;
 
-	mark = probe->mark;
-	routed = probe->routed;
-	probe->skb = NULL;
 	ct = lt_express_flow(skb, &dir);
-	if (!ct || !routed || skb->mark != mark)
+	if (!ct)
 		return;
 
 	/* Where a rule routes a flow or gives it its socket, that is seen on the
