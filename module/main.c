@@ -27,7 +27,7 @@ static int __init lt_init(void)
 	lt_linger_init();
 	err = lt_netns_init();
 	if (err)
-		goto err_linger;
+		goto err_owners;
 
 	err = lt_linger_arm();
 	if (err)
@@ -54,8 +54,7 @@ err_tracer:
 	lt_pkttrace_exit();
 err_netns:
 	lt_netns_exit();
-err_linger:
-	lt_linger_exit();
+err_owners:
 	lt_owners_exit();
 	return err;
 }
@@ -66,7 +65,6 @@ static void __exit lt_exit(void)
 	lt_origin_exit();
 	lt_pkttrace_exit();
 	lt_netns_exit();
-	lt_linger_exit();
 	lt_owners_exit();
 }
 
