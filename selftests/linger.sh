@@ -520,6 +520,39 @@ kept_up() {
 	soon "$a" enforce "linger_evicted>=$R_ok" linger_dropped=0
 }
 
+
+# More connections are reset in a proxy's accept queue than linger can keep in mind.
+# It leaves them to the kernel, and counts them.
+crowd() {
+	local family=$1 number=5000 mode seen said fd vanilla=''
+
+	for mode in off enforce; do
+		alone || return
+		redirect "$a" nft "$family" tcp output 80:15001 || return
+		in_ns "$a" sysctl -qw net.core.somaxconn=8192 net.ipv4.tcp_max_syn_backlog=8192 \
+			net.ipv4.ip_local_port_range="1024 65000" \
+			net.netfilter.nf_conntrack_tcp_timeout_close=300 || return
+		only "$a" linger "$mode" || return
+		coproc in_ns "$a" "$(dirname "$0")/linger_crowd.py" 15001 \
+			"$(dst "$family" 1)" 80 "$number"
+		read -r said <&"${COPROC[0]}" && [ "$said" = ready ] ||
+			fail "$mode: no crowd" || return
+		seen=$(entries "$a" tcp)
+		note "$mode: $seen entries are left"
+		if [ "$mode" = off ]; then
+			vanilla=$seen
+			counts "$a" off linger_dropped=0 || return
+		else
+			counts "$a" enforce 'linger_dropped>=1' linger_evicted=0 || return
+			[ "$seen" -ge "$vanilla" ] ||
+				fail "$mode: $seen entries are left, not $vanilla" || return
+		fi
+		fd=${COPROC[1]}
+		exec {fd}>&-
+		wait "$COPROC_PID"
+	done
+}
+
 for v in 4 6; do
 	either "both sockets of a datagram flow closed, IPv$v" datagrams $v
 	either "one socket of a datagram flow closed, IPv$v" datagrams_alive $v
@@ -556,4 +589,6 @@ subtest "source ports used up, IPv4" \
 	exhausted 4 1000 "$KSFT_SECONDS" off enforce defaults
 subtest "source ports used up, IPv6" \
 	exhausted 6 250 "$KSFT_FEW_SECONDS" off observe enforce
+either "more resets than are kept in mind, IPv4" crowd 4
+either "more resets than are kept in mind, IPv6" crowd 6
 run_subtests
