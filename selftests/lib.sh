@@ -701,6 +701,12 @@ counts_instructions() {
 		awk '$1 > 0.95 && $1 < 1.05 { found = 1 } END { exit !found }'
 }
 
+# median FILE: of the numbers in it.
+median() {
+	sort -n "$1" | awk '{ v[NR] = $1 }
+		END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
 # serve PROTO FAMILY PORT: a server in $s for several races, if there is none.
 serve() {
 	local file

@@ -5,15 +5,29 @@
  *
  *	udp	a datagram of 64 bytes sent over lo and received, between two
  *		connected sockets which have talked both ways before
+ *	oneway	the same, but the receiver never sends
+ *	flow	a datagram sent over lo and received, each to another address: a
+ *		new flow; ADDRESS is the first one, the others follow
+ *	socket	the same from a new socket, closed afterwards, to one address
+ *	first	a datagram from a port not used before, and not received
  *	tcp	a connection opened, accepted and reset by its client
  *	loop	a connection to an address that is redirected to this host, opened,
  *		accepted and closed, first by its client; each from a port of its own
  *	clock	one instruction: tells whether the clock counts them
+ *	naps	a million instructions and 10 ms of sleep: tells whether what a
+ *		machine does is told from the time in which it is idle
+ *	idle	a second in which this program sleeps
  *
  * An operation is repeated until the scheduler's tick, RCU and the like have
  * had their share. None sleeps: on one CPU a packet has gone its whole way when
  * the system call that sent it returns. A batch in which that was not so is
  * played again, since such a clock counts the time slept, too.
+ *
+ * With -w, and for "idle", the batch includes what the machine does later, in
+ * timers, RCU and kernel threads. The clock runs on while the processor is idle,
+ * but the kernel counts how long that was: what remains are instructions. The
+ * work of a machine at rest during the same time is measured before each batch
+ * and subtracted.
  *
  * Prints the mean of each batch, one a line.
  */
@@ -36,14 +50,21 @@
 
 #define PORT		7000
 #define FIRST_PORT	10000
+#define CROWD_PORT	5000
 #define MAX_CONNS	20000
+#define MAX_CROWD	60000
 #define MAX_OPS		100000000
 #define BEYOND		30000
 #define SETTLE_US	2500000
 #define MAX_RETRIES	20
+#define NAP_AFTER	1000000
+#define NAP_US		10000
 
 static const char *netns, *server_netns, *hook, *ip;
-static unsigned int batches = 5, ops = 1000;
+static unsigned int batches = 5, ops = 1000, later, crowd_size;
+static unsigned int port = PORT, first_port = FIRST_PORT;
+static bool apart;
+static int crowd[MAX_CROWD];
 
 static void die(const char *what)
 {
@@ -51,23 +72,38 @@ static void die(const char *what)
 	exit(2);
 }
 
-/* How often the processor had nothing to do. */
-static long idles(void)
+/* What the kernel counts of the first processor's idle time. */
+static double idle_count(const char *name)
 {
 	FILE *f = fopen("/proc/timer_list", "r");
-	char line[128];
-	long count = -1;
+	char line[128], found[32];
+	double value = -1, n;
 
 	if (!f)
 		die("/proc/timer_list");
-	while (count < 0 && fgets(line, sizeof(line), f))
-		sscanf(line, " .idle_calls : %ld", &count);
+	while (value < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, " .%31[a-z_] : %lf", found, &n) == 2 && !strcmp(found, name))
+			value = n;
 	fclose(f);
-	if (count < 0) {
-		fprintf(stderr, "cost: the kernel does not count its idle calls\n");
+	if (value < 0) {
+		fprintf(stderr, "cost: the kernel does not count %s\n", name);
 		exit(2);
 	}
-	return count;
+	return value;
+}
+
+/* How often the processor had nothing to do. */
+static double idles(void)
+{
+	return idle_count("idle_calls");
+}
+
+/* How long it was busy, since boot or so. Both counts are exact: they end and begin
+ * with each interrupt. The second one counts while a process waits for a disk.
+ */
+static double busy_ns(void)
+{
+	return now_ns() - idle_count("idle_sleeptime") - idle_count("iowait_sleeptime");
 }
 
 static void enter_netns(const char *name)
@@ -101,11 +137,10 @@ static int bound(int type, const char *host, unsigned int port)
 	return fd;
 }
 
-/* Each kind of batch returns the time it took, without preparations. */
-static double clock_batch(void)
+/* Two instructions a round. */
+static void run_instructions(unsigned long count)
 {
-	double begin = now_ns();
-	unsigned long i = ops / 2;
+	unsigned long i = count / 2;
 
 #if defined(__x86_64__)
 	asm volatile("1: sub $1, %0; jnz 1b" : "+r"(i) : : "cc");
@@ -115,16 +150,45 @@ static double clock_batch(void)
 	errno = EOPNOTSUPP;
 	die("clock");
 #endif
+}
+
+/* Each kind of batch returns the time it took, without preparations. */
+static double clock_batch(void)
+{
+	double begin = now_ns();
+
+	run_instructions(ops);
 	return now_ns() - begin;
 }
 
-static double udp_batch(void)
+static double naps_batch(void)
+{
+	double begin = busy_ns();
+	unsigned int i;
+
+	for (i = 0; i < ops; i++) {
+		run_instructions(NAP_AFTER);
+		usleep(NAP_US);
+	}
+	return busy_ns() - begin;
+}
+
+static void pass(int from, int to)
+{
+	char data[64] = {};
+
+	if (send(from, data, sizeof(data), 0) != sizeof(data))
+		die("send");
+	if (recv(to, data, sizeof(data), 0) != sizeof(data))
+		die("recv");
+}
+
+static double datagrams(bool answered)
 {
 	struct sockaddr_in to = address(ip, PORT);
 	struct sockaddr_in from = address(ip, FIRST_PORT);
 	int server = bound(SOCK_DGRAM, ip, PORT);
 	int client = bound(SOCK_DGRAM, ip, FIRST_PORT);
-	char data[64] = {};
 	unsigned int i;
 	double begin;
 
@@ -134,25 +198,181 @@ static double udp_batch(void)
 
 	/* The flow is established when it has been answered. */
 	for (i = 0; i < 16; i++) {
-		int a = i % 2 ? server : client;
-		int b = i % 2 ? client : server;
-
-		if (send(a, data, sizeof(data), 0) != sizeof(data) ||
-		    recv(b, data, sizeof(data), 0) != sizeof(data))
-			die("the flow's first datagrams");
+		if (answered && i % 2)
+			pass(server, client);
+		else
+			pass(client, server);
 	}
 
 	begin = now_ns();
-	for (i = 0; i < ops; i++) {
-		if (send(client, data, sizeof(data), 0) != sizeof(data))
-			die("send");
-		if (recv(server, data, sizeof(data), 0) != sizeof(data))
-			die("recv");
-	}
+	for (i = 0; i < ops; i++)
+		pass(client, server);
 	begin = now_ns() - begin;
 
 	close(client);
 	close(server);
+	return begin;
+}
+
+static double udp_batch(void)
+{
+	return datagrams(true);
+}
+
+static double oneway_batch(void)
+{
+	return datagrams(false);
+}
+
+static void pass_to(int from, int to, const struct sockaddr_in *addr)
+{
+	char data[64] = {};
+
+	if (sendto(from, data, sizeof(data), 0, (const struct sockaddr *)addr,
+		   sizeof(*addr)) != sizeof(data))
+		die("sendto");
+	if (recv(to, data, sizeof(data), 0) != sizeof(data))
+		die("recv");
+}
+
+/* Many sockets that share a port: each on an address of its own, or every other one on
+ * any address. Each opens a flow.
+ */
+static void gather(int server)
+{
+	struct sockaddr_in to = address(NULL, PORT);
+	bool own;
+	unsigned int i;
+	char host[32];
+
+	for (i = 0; i < crowd_size; i++) {
+		snprintf(host, sizeof(host), "127.1.%u.%u", i >> 8, i & 255);
+		own = apart || i % 2;
+		crowd[i] = bound(SOCK_DGRAM, own ? host : NULL, CROWD_PORT);
+		/* Those on any address would all have the same flow. */
+		to.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 0xff0000 + i);
+		pass_to(crowd[i], server, &to);
+	}
+}
+
+/* From one socket, or from those of the crowd in turn. */
+static double flow_batch(void)
+{
+	struct sockaddr_in to = address(ip, port);
+	static unsigned int used;
+	static int server = -1;
+	static int single[1];
+	unsigned int i, count = crowd_size ? crowd_size : 1;
+	int *from = crowd_size ? crowd : single;
+	unsigned int first = ntohl(to.sin_addr.s_addr);
+	double begin;
+
+	if (server < 0) {
+		server = bound(SOCK_DGRAM, NULL, PORT);
+		single[0] = bound(SOCK_DGRAM, NULL, FIRST_PORT);
+		gather(server);
+	}
+	begin = now_ns();
+	for (i = 0; i < ops; i++) {
+		to.sin_addr.s_addr = htonl(first + used++);
+		pass_to(from[i * 7919ULL % count], server, &to);
+	}
+	return now_ns() - begin;
+}
+
+static double socket_batch(void)
+{
+	struct sockaddr_in to = address(ip, PORT);
+	static int server = -1;
+	unsigned int i;
+	double begin;
+	int fd;
+
+	if (server < 0)
+		server = bound(SOCK_DGRAM, NULL, PORT);
+	begin = now_ns();
+	for (i = 0; i < ops; i++) {
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			die("socket");
+		pass_to(fd, server, &to);
+		close(fd);
+	}
+	return now_ns() - begin;
+}
+
+/* The ports are given: no search for one that is free. */
+static double first_batch(void)
+{
+	struct sockaddr_in to = address(ip, PORT);
+	static unsigned int from;
+	static int client[MAX_CONNS];
+	unsigned int i;
+	double begin;
+
+	if (!from)
+		from = first_port;
+	if (from + ops > 65536) {
+		errno = EADDRNOTAVAIL;
+		die("ports");
+	}
+	for (i = 0; i < ops; i++) {
+		client[i] = bound(SOCK_DGRAM, NULL, from++);
+		if (connect(client[i], (struct sockaddr *)&to, sizeof(to)))
+			die("connect");
+	}
+	begin = now_ns();
+	for (i = 0; i < ops; i++)
+		if (send(client[i], "first", 5, 0) != 5)
+			die("send");
+	begin = now_ns() - begin;
+	for (i = 0; i < ops; i++)
+		close(client[i]);
+	return begin;
+}
+
+/* The number of something in this network namespace. */
+static unsigned int number_in(const char *file, const char *format)
+{
+	FILE *f = fopen(file, "r");
+	char line[256];
+	unsigned int n;
+	bool found;
+
+	if (!f)
+		die(file);
+	do {
+		if (!fgets(line, sizeof(line), f))
+			die(file);
+		found = sscanf(line, format, &n) == 1;
+	} while (!found);
+	fclose(f);
+	return n;
+}
+
+static unsigned int entries(void)
+{
+	return number_in("/proc/sys/net/netfilter/nf_conntrack_count", "%u");
+}
+
+/* Here a batch is a time. The crowd, if there is one, has its flows open. */
+static double idle_batch(void)
+{
+	static int server = -1;
+	double begin;
+
+	if (server < 0 && crowd_size) {
+		server = bound(SOCK_DGRAM, NULL, PORT);
+		gather(server);
+		usleep(SETTLE_US);
+	}
+	begin = busy_ns();
+	sleep(ops);
+	begin = busy_ns() - begin;
+	if (crowd_size && entries() < crowd_size) {
+		fprintf(stderr, "cost: only %u entries are left\n", entries());
+		exit(2);
+	}
 	return begin;
 }
 
@@ -169,14 +389,38 @@ static int listening(const char *host)
 	return fd;
 }
 
+static void check_nothing_left(void)
+{
+	unsigned int left = entries(), waiting;
+
+	waiting = number_in("/proc/self/net/sockstat", "TCP: inuse %*u orphan %*u tw %u");
+	if (!left && !waiting)
+		return;
+	fprintf(stderr, "cost: left after %u s: %u entries, %u in TIME_WAIT\n", later,
+		left, waiting);
+	exit(2);
+}
+
+/* What a machine at rest does while a batch waits for what is done later. */
+static double at_rest(void)
+{
+	double begin = busy_ns();
+
+	sleep(later);
+	return busy_ns() - begin;
+}
+
 /* The ports are given: no search for one that is free. */
 static double connections(int listener, unsigned int first, const struct linger *linger)
 {
 	struct sockaddr_in to = address(ip, PORT);
 	static int client[MAX_CONNS];
+	double begin, rest = 0;
 	unsigned int i;
-	double begin;
 	int fd;
+
+	if (later)
+		rest = at_rest();
 
 	for (i = 0; i < ops; i++) {
 		client[i] = bound(SOCK_STREAM, NULL, first + i);
@@ -184,7 +428,7 @@ static double connections(int listener, unsigned int first, const struct linger 
 			die("setsockopt");
 	}
 
-	begin = now_ns();
+	begin = later ? busy_ns() : now_ns();
 	for (i = 0; i < ops; i++) {
 		if (connect(client[i], (struct sockaddr *)&to, sizeof(to)))
 			die("connect");
@@ -194,7 +438,13 @@ static double connections(int listener, unsigned int first, const struct linger 
 		close(client[i]);
 		close(fd);
 	}
-	return now_ns() - begin;
+	if (!later)
+		return now_ns() - begin;
+
+	sleep(later);
+	begin = busy_ns() - begin - rest;
+	check_nothing_left();
+	return begin;
 }
 
 static double tcp_batch(void)
@@ -224,7 +474,9 @@ static double loop_batch(void)
 			die("F_DUPFD_CLOEXEC");
 		close(fd);
 	}
-	/* Those of the batch before are in TIME_WAIT. */
+	/* Those of the batch before are in TIME_WAIT, or were. */
+	if (later)
+		first = FIRST_PORT;
 	if (first + ops > 65536)
 		die("not enough ports");
 	first += ops;
@@ -236,8 +488,13 @@ static const struct kind {
 	double (*batch)(void);
 	bool needs_address;
 	bool needs_server;
+	bool sleeps;
 } kinds[] = {
 	{ .name = "udp", .batch = udp_batch, .needs_address = true },
+	{ .name = "oneway", .batch = oneway_batch, .needs_address = true },
+	{ .name = "flow", .batch = flow_batch, .needs_address = true },
+	{ .name = "socket", .batch = socket_batch, .needs_address = true },
+	{ .name = "first", .batch = first_batch, .needs_address = true },
 	{
 		.name = "tcp",
 		.batch = tcp_batch,
@@ -246,6 +503,8 @@ static const struct kind {
 	},
 	{ .name = "loop", .batch = loop_batch, .needs_address = true },
 	{ .name = "clock", .batch = clock_batch },
+	{ .name = "naps", .batch = naps_batch, .sleeps = true },
+	{ .name = "idle", .batch = idle_batch, .sleeps = true },
 	{ }
 };
 
@@ -254,12 +513,18 @@ static const struct kind *kind;
 static void bad_usage(void)
 {
 	fprintf(stderr,
-		"usage: cost [options] udp|tcp|loop|clock [ADDRESS]\n"
-		"  -n NETNS   the client's namespace (udp: the server's, too)\n"
+		"usage: cost [options] KIND [ADDRESS]\n"
+		"KIND: udp|oneway|flow|socket|first|tcp|loop with ADDRESS, clock|naps|idle without\n"
+		"  -n NETNS   the client's namespace (all but tcp: the server's, too)\n"
 		"  -S NETNS   tcp: the server's namespace\n"
 		"  -b COUNT   batches (5)\n"
 		"  -o COUNT   operations in each (1000)\n"
 		"  -e COMMAND run before each batch\n"
+		"  -w SECONDS tcp, loop: include what is done so much later\n"
+		"  -s COUNT   flow, idle: sockets that share the port, each with a flow\n"
+		"  -a         each of them has an address of its own\n"
+		"  -p PORT    flow: the destination port; a rule leads to 7000\n"
+		"  -f PORT    first: the first port to send from (10000)\n"
 		"The first batch is not counted: it fills caches.\n");
 	exit(1);
 }
@@ -278,7 +543,7 @@ static void parse(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "n:S:b:o:e:")) != -1) {
+	while ((c = getopt(argc, argv, "n:S:b:o:e:w:s:ap:f:")) != -1) {
 		switch (c) {
 		case 'n':
 			netns = optarg;
@@ -294,6 +559,21 @@ static void parse(int argc, char **argv)
 			break;
 		case 'e':
 			hook = optarg;
+			break;
+		case 'w':
+			later = number(optarg, 3600);
+			break;
+		case 's':
+			crowd_size = number(optarg, MAX_CROWD);
+			break;
+		case 'a':
+			apart = true;
+			break;
+		case 'p':
+			port = number(optarg, 65535);
+			break;
+		case 'f':
+			first_port = number(optarg, 65535);
 			break;
 		default:
 			bad_usage();
@@ -312,7 +592,7 @@ static void parse(int argc, char **argv)
 /* Returns false if the clock ran on while nobody worked. */
 static bool play_batch(double *took)
 {
-	long idle;
+	double idle;
 
 	if (hook && system(hook))
 		exit(2);
@@ -325,7 +605,7 @@ static bool play_batch(double *took)
 
 	idle = idles();
 	*took = kind->batch();
-	return idles() == idle;
+	return kind->sleeps || later || idles() == idle;
 }
 
 int main(int argc, char **argv)

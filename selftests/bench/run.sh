@@ -5,7 +5,8 @@
 # counts them: "make bench" starts one. The same traffic is measured without the
 # module and with its features in each mode, in turns; the figure is the median of
 # all batches of all rounds. The mode "express" is enforce, and that feature, too;
-# "unowned" is enforce without origin.
+# "unowned" is enforce without origin. KSFT_BENCH="ROW..." measures only these rows of
+# the table: udp oneway ruled bare flow socket tcp loop later.
 
 bench=$(dirname "$(readlink -f "$0")")
 lib=$bench/..
@@ -15,10 +16,15 @@ PATH=$bench:$bench/../../build/selftests/bench:$PATH
 . "$lib/lib.sh"
 
 : "${KSFT_BENCH_ROUNDS:=3}"
+rows=(udp oneway ruled bare flow socket tcp loop later)
+: "${KSFT_BENCH:=${rows[*]}}"
 # The most it may cost, in percent; "off" may cost nothing that can be measured.
 limit_udp=1.0
+limit_oneway=1.0
+limit_flow=6.0
 limit_tcp=2.0
 limit_loop=3.0
+limit_later=3.0
 limit_off=0.2
 # What origin may add.
 limit_origin=1.0
@@ -31,32 +37,44 @@ redirected=203.0.113.1
 features=(clash stale ports linger origin)
 
 host='' ruled='' bare='' loop=''
-# what -> its name in the table
+# row -> its name in the table
 declare -A title=(
 	[udp]='UDP send+receive over lo, NAT rule'
-	[ruled]='the same, 200 INPUT and OUTPUT rules'
+	[oneway]='UDP over lo, never answered, NAT rule'
+	[ruled]='UDP over lo, 200 in and 200 out rules'
+	[bare]='UDP send+receive over lo, no NAT'
+	[flow]='UDP over lo, a new flow each'
+	[socket]='UDP over lo, a new socket each'
 	[tcp]='TCP connect+close, MASQUERADE'
 	[loop]='TCP connect+close over lo, REDIRECT'
-	[bare]='UDP send+receive over lo, no NAT'
+	[later]='the same, until nothing is left'
 )
+
+# switch_ns NS MODE
+switch_ns() {
+	local feature mode=$2
+
+	case $2 in
+	without) return ;;
+	express | unowned) mode=enforce ;;
+	esac
+	for feature in "${features[@]}"; do
+		mode "$1" "$feature" "$mode" || return
+	done
+	[ "$2" != off ] || mode "$1" loopguard off || return
+	[ "$2" != express ] || mode "$1" express enforce || return
+	[ "$2" != unowned ] || mode "$1" origin off
+}
 
 # switch MODE: in all namespaces of the test.
 switch() {
-	local ns feature mode=$1
+	local ns
 
-	case $1 in
-	express | unowned) mode=enforce ;;
-	esac
 	[ ! -d /sys/module/nf_looptrack ] || rmmod nf_looptrack || return
 	[ "$1" != without ] || return 0
 	modprobe nf_looptrack || return
 	for ns in "${namespaces[@]}"; do
-		for feature in "${features[@]}"; do
-			mode "$ns" "$feature" "$mode" || return
-		done
-		[ "$1" != off ] || mode "$ns" loopguard off || return
-		[ "$1" != express ] || mode "$ns" express enforce || return
-		[ "$1" != unowned ] || mode "$ns" origin off || return
+		switch_ns "$ns" "$1" || return
 	done
 }
 
@@ -81,6 +99,10 @@ fresh_loop() {
 			}
 		}
 	EOT
+	# The kernel, too, removes entries before a batch of "later" ends.
+	in_ns "$loop" sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=10 \
+		net.netfilter.nf_conntrack_tcp_timeout_close=10 || return
+	room_to_wait "$loop"
 }
 
 prepare() {
@@ -118,33 +140,61 @@ many_rules() {
 	echo "}"
 }
 
-# Measures all there is in one mode; a file for each holds all its batches.
-play() {
-	local what
+# selected ROW
+selected() {
+	[[ " $KSFT_BENCH " = *" $1 "* ]]
+}
 
-	fresh_loop || return
-	switch "$1" || return
-	cost -n "$host" -b 5 -o 2000 udp 127.0.0.1 >"$tmp/now.udp" || return
-	cost -n "$ruled" -b 3 -o 500 udp 127.0.0.1 >"$tmp/now.ruled" || return
-	cost -n "$bare" -b 3 -o 2000 udp 127.0.0.1 >"$tmp/now.bare" || return
+# measures ROW MODE: is it played in that mode? What takes long is played in few.
+measures() {
+	selected "$1" || return
+	case $1-$2 in
+	*-without | *-enforce | flow-off | socket-off) ;;
+	flow-* | socket-* | later-*) return 1 ;;
+	esac
+}
+
+flush() {
+	echo "ip netns exec $1 conntrack -F 2>/dev/null"
+}
+
+# batches ROW: what each operation costs, a line for a batch.
+batches() {
+	case $1 in
+	udp | oneway) cost -n "$host" -b 5 -o 2000 "$1" 127.0.0.1 ;;
+	flow) cost -n "$host" -b 5 -o 2000 -e "$(flush "$host")" flow 127.64.0.1 ;;
+	socket) cost -n "$host" -b 5 -o 2000 -e "$(flush "$host")" socket 127.0.0.1 ;;
+	ruled) cost -n "$ruled" -b 3 -o 500 udp 127.0.0.1 ;;
+	bare) cost -n "$bare" -b 3 -o 2000 udp 127.0.0.1 ;;
 	# The flows of a batch would still be in the table in the next one. What RCU frees
 	# at its end is counted or not, as it comes: a batch is so long that this is little.
-	cost -n "$c0" -S "$s" -b 3 -o 2000 -e "ip netns exec $r conntrack -F 2>/dev/null" \
-		tcp "$server4" >"$tmp/now.tcp" || return
-	cost -n "$loop" -b 4 -o 1000 -e "ip netns exec $loop conntrack -F 2>/dev/null" \
-		loop "$redirected" >"$tmp/now.loop" || return
-	for what in udp ruled bare tcp loop; do
-		cat "$tmp/now.$what" >>"$tmp/$what.$1"
-		median "$tmp/now.$what" >>"$tmp/$what.$1.rounds"
+	tcp)
+		cost -n "$c0" -S "$s" -b 3 -o 2000 -e "$(flush "$r")" tcp "$server4"
+		;;
+	loop) cost -n "$loop" -b 4 -o 1000 -e "$(flush "$loop")" loop "$redirected" ;;
+	# Four minutes: TIME_WAIT sockets last one, and conntrack looks for entries that
+	# have timed out once in another one. So it does as often in each batch.
+	later) cost -n "$loop" -b 1 -o 10000 -w 240 loop "$redirected" ;;
+	esac
+}
+
+# Measures all there is in one mode; a file for each holds all its batches.
+play() {
+	local row
+
+	switch "$1" || return
+	for row in "${rows[@]}"; do
+		measures "$row" "$1" || continue
+		case $row in
+		loop | later) fresh_loop && switch_ns "$loop" "$1" || return ;;
+		esac
+		batches "$row" >"$tmp/now" || return
+		cat "$tmp/now" >>"$tmp/$row.$1"
+		median "$tmp/now" >>"$tmp/$row.$1.rounds"
 	done
 }
 
-median() {
-	sort -n "$1" | awk '{ v[NR] = $1 }
-		END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
-}
-
-# overhead WHAT MODE: in percent
+# overhead ROW MODE: in percent
 overhead() {
 	awk -v with="$(median "$tmp/$1.$2")" -v without="$(median "$tmp/$1.without")" \
 		'BEGIN { printf "%+.2f\n", (with / without - 1) * 100 }'
@@ -160,17 +210,22 @@ spread() {
 }
 
 table() {
-	local what mode
+	local row mode
 
 	printf '%-37s' "instructions, $(uname -r | cut -d- -f1 | cut -d+ -f1)"
 	printf '%9s' "${modes[0]}"
 	printf '%17s' "${modes[@]:1}"
 	echo
-	for what in udp ruled tcp loop bare; do
-		printf '%-37s%9.0f' "${title[$what]}" "$(median "$tmp/$what.without")"
+	for row in "${rows[@]}"; do
+		selected "$row" || continue
+		printf '%-37s%9.0f' "${title[$row]}" "$(median "$tmp/$row.without")"
 		for mode in "${modes[@]:1}"; do
-			printf '%8.0f (%+.2f%%)' "$(median "$tmp/$what.$mode")" \
-				"$(overhead "$what" "$mode")"
+			if measures "$row" "$mode"; then
+				printf '%8.0f (%+.2f%%)' "$(median "$tmp/$row.$mode")" \
+					"$(overhead "$row" "$mode")"
+			else
+				printf '%17s' -
+			fi
 		done
 		echo
 	done
@@ -203,7 +258,7 @@ within() {
 		fail "$2 % is more than $1 %"
 }
 
-# at_most LIMIT WHAT MODE: percent above what it costs without the module.
+# at_most LIMIT ROW MODE: percent above what it costs without the module.
 at_most() {
 	local percent
 
@@ -213,7 +268,7 @@ at_most() {
 	within "$1" "$percent"
 }
 
-# adds LIMIT WHAT: percent that origin adds to the rest.
+# adds LIMIT ROW: percent that origin adds to the rest.
 adds() {
 	local percent
 
@@ -225,7 +280,7 @@ adds() {
 	within "$1" "$percent"
 }
 
-# no_more_than LIMIT WHAT: percent of what it costs without the module, with express.
+# no_more_than LIMIT ROW: percent of what it costs without the module, with express.
 no_more_than() {
 	local percent
 
@@ -240,14 +295,40 @@ need_module
 counts_instructions ||
 	skip_all "the clock does not count instructions: run it by vm -i"
 
-subtest "UDP send+receive, enforce: at most $limit_udp %" at_most "$limit_udp" udp enforce
-subtest "TCP connect+close, enforce: at most $limit_tcp %" at_most "$limit_tcp" tcp enforce
-subtest "TCP connect+close over lo, enforce: at most $limit_loop %" \
+# A million instructions and a nap cost little more than a million.
+naps() {
+	tmpdir
+	cost -b 3 -o 100 naps >"$tmp/naps" || fail "cannot measure" || return
+	note "a million instructions and 10 ms of sleep: $(median "$tmp/naps") instructions"
+	awk -v n="$(median "$tmp/naps")" 'BEGIN { exit !(n >= 1000000 && n < 1050000) }' ||
+		fail "not a million and a little more"
+}
+
+# figure ROW NAME FUNCTION [ARGUMENT...]: a subtest, if that row is measured.
+figure() {
+	! selected "$1" || subtest "${@:2}"
+}
+
+for row in $KSFT_BENCH; do
+	[ -n "${title[$row]-}" ] || skip_all "KSFT_BENCH: no such row: $row"
+done
+
+figure udp "UDP send+receive, enforce: at most $limit_udp %" at_most "$limit_udp" udp enforce
+figure oneway "UDP send+receive, never answered, enforce: at most $limit_oneway %" \
+	at_most "$limit_oneway" oneway enforce
+figure flow "UDP, a new flow, enforce: at most $limit_flow %" at_most "$limit_flow" flow enforce
+figure socket "UDP, a new flow of a new socket, enforce: at most $limit_flow %" \
+	at_most "$limit_flow" socket enforce
+figure tcp "TCP connect+close, enforce: at most $limit_tcp %" at_most "$limit_tcp" tcp enforce
+figure loop "TCP connect+close over lo, enforce: at most $limit_loop %" \
 	at_most "$limit_loop" loop enforce
-subtest "TCP connect+close over lo, origin: at most $limit_origin %" adds "$limit_origin" loop
-subtest "UDP send+receive, off: nothing" at_most "$limit_off" udp off
-subtest "UDP send+receive, 200 rules, express: at most $limit_ruled %" \
+figure later "TCP connect+close over lo, until nothing is left, enforce: at most $limit_later %" \
+	at_most "$limit_later" later enforce
+figure later "idle time is told from work" naps
+figure loop "TCP connect+close over lo, origin: at most $limit_origin %" adds "$limit_origin" loop
+figure udp "UDP send+receive, off: nothing" at_most "$limit_off" udp off
+figure ruled "UDP send+receive, 200 rules, express: at most $limit_ruled %" \
 	no_more_than "$limit_ruled" ruled
-subtest "UDP send+receive, no filter rules, express: at most $limit_plain %" \
+figure udp "UDP send+receive, no filter rules, express: at most $limit_plain %" \
 	no_more_than "$limit_plain" udp
 run_subtests
