@@ -17,8 +17,8 @@ vm      := selftests/vm/vm
 sum     := scripts/tap-summary
 
 .DEFAULT_GOAL := all
-.PHONY: all deps module tool vm demo check check-debug check-netfilter test lint bench gen spec-check \
-	troubleshooting install uninstall clean help
+.PHONY: all deps module tool vm demo check check-debug check-netfilter test mutants lint bench gen \
+	spec-check troubleshooting install uninstall clean help
 
 all: tool ## the tool, and the module for the running kernel
 	scripts/build-module /lib/modules/$(shell uname -r)/build
@@ -53,6 +53,9 @@ check-netfilter: deps tool ## the kernel's own netfilter selftests, without the 
 
 test: tool ## only the tests, only TESTS="a.sh b.sh" if given, on KERNEL
 	@scripts/check -t "$(TESTS)" $(kernels) | $(sum)
+
+mutants: deps ## guards of the module taken out one by one: do the tests notice? (KERNEL=6.12)
+	@scripts/mutants -k $(shell_k)
 
 lint: deps ## checkpatch, sparse, shellcheck, mandoc
 	@scripts/lint | $(sum)
