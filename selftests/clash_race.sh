@@ -67,7 +67,7 @@ stalled() {
 
 # The three modes, one after the other.
 cure() {
-	local rounds=$1 before played=0 stalls=0 i enough=2 limit=''
+	local rounds=$1 before dropped played=0 stalls=0 i enough=2 limit=''
 
 	# The main ones count what takes half a second. A lost packet costs one.
 	[ "$rounds" = "$main" ] || enough=1 limit=950
@@ -82,6 +82,7 @@ cure() {
 	looptrack -n "$r" reset
 	mode "$r" clash enforce || return
 	before=$(insert_failed "$r")
+	dropped=$(conntrack_stat "$r" drop)
 	for ((i = 0; i < 8; i++)); do
 		play "$rounds" 0 || return
 		[ "$R_slow" = 0 ] || stalled "$before" ||
@@ -94,6 +95,8 @@ cure() {
 	note "enforce: $(looptrack -j -n "$r" stats)"
 	[ "$(insert_failed "$r")" = "$before" ] ||
 		fail "insert_failed grew from $before to $(insert_failed "$r")" || return
+	[ "$(conntrack_stat "$r" drop)" = "$dropped" ] ||
+		fail "drop grew from $dropped to $(conntrack_stat "$r" drop)" || return
 	within "$what" || return
 	[ "$(counter "$r" clash_repicked)" -gt 0 ] ||
 		xfail "no clash in $((i * rounds)) rounds with mode enforce"
