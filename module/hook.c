@@ -15,8 +15,10 @@
 #include "hook.h"
 #include "core/pass.h"
 #include "feature/loopguard.h"
+#include "feature/listeners.h"
 #include "feature/loopsnat.h"
 #include "core/nat.h"
+#include "core/new.h"
 #include "net.h"
 #include "feature/origin.h"
 #include "feature/passmark.h"
@@ -73,6 +75,22 @@ static unsigned int lt_hook_note(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/* Features that may change what NAT chose for a new flow, in this order. */
+static unsigned int lt_hook_settle(struct lt_new *new)
+{
+	unsigned int verdict;
+
+	verdict = lt_loopsnat_settle(new);
+	if (verdict != NF_ACCEPT)
+		return verdict;
+
+	verdict = lt_ports_settle(new);
+	if (verdict != NF_ACCEPT)
+		return verdict;
+
+	return lt_listeners_settle(new);
+}
+
 /* The fast paths are counted in instructions. What is out of line takes a hook's
  * arguments, and keeps them (__used), so that there is nothing to move and no
  * stack to set up before; and who traces wants to see that, and not (notrace)
@@ -87,6 +105,7 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	enum ip_conntrack_info ctinfo;
 	unsigned int verdict;
 	struct lt_net *ln;
+	struct lt_new new;
 	bool nat;
 
 	if (!ct || lt_hook_is_vrf_pass(state))
@@ -111,14 +130,13 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	if (leaving)
 		lt_loopguard_observe(ln, skb, ct, state);
 
+	new = (struct lt_new) {
+		.ln = ln, .skb = skb, .ct = ct, .state = state,
+	};
 	/* Without a source binding no port was chosen: there is no NAT here. */
 	nat = nf_nat_initialized(ct, NF_NAT_MANIP_SRC);
 	if (nat) {
-		verdict = lt_loopsnat_settle(ln, skb, ct, state);
-		if (verdict != NF_ACCEPT)
-			return verdict;
-
-		verdict = lt_ports_settle(ln, skb, ct, state);
+		verdict = lt_hook_settle(&new);
 		if (verdict != NF_ACCEPT)
 			return verdict;
 	}
@@ -126,7 +144,7 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	if (leaving)
 		lt_origin_note(ln, ct, state);
 
-	return nat ? lt_clash_commit(ln, skb, ct, state) : NF_ACCEPT;
+	return nat ? lt_clash_commit(&new) : NF_ACCEPT;
 }
 
 /* Runs just before conntrack confirms. */

@@ -8,6 +8,7 @@
 #include <linux/module.h>
 
 #include "core/ct.h"
+#include "core/nathook.h"
 #include "core/owner.h"
 #include "feature/linger.h"
 #include "api/netlink.h"
@@ -20,6 +21,7 @@ static int __init lt_init(void)
 	int err;
 
 	lt_ct_init();
+	lt_nathook_init();
 	err = lt_owners_init(lt_linger_udp);
 	if (err)
 		return err;

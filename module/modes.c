@@ -6,6 +6,8 @@
 #include <linux/string.h>
 
 #include "core/ct.h"
+#include "core/exempt.h"
+#include "core/nathook.h"
 #include "core/owner.h"
 #include "core/proxy.h"
 #include "feature/express.h"
@@ -50,6 +52,7 @@ static const struct lt_feature lt_features[LT_FEATURE_COUNT] = {
 	[NF_LOOPTRACK_FEATURE_CLASH] = {
 		.mode = NF_LOOPTRACK_MODE_ENFORCE,
 		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_NOTE),
+		.is_possible = lt_nathook_is_possible,
 	},
 	[NF_LOOPTRACK_FEATURE_STALE] = {
 		.mode = NF_LOOPTRACK_MODE_ENFORCE,
@@ -60,6 +63,7 @@ static const struct lt_feature lt_features[LT_FEATURE_COUNT] = {
 	[NF_LOOPTRACK_FEATURE_PORTS] = {
 		.mode = NF_LOOPTRACK_MODE_ENFORCE,
 		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_NOTE),
+		.is_possible = lt_nathook_is_possible,
 	},
 	[NF_LOOPTRACK_FEATURE_LINGER] = {
 		.mode = NF_LOOPTRACK_MODE_ENFORCE,
@@ -70,6 +74,7 @@ static const struct lt_feature lt_features[LT_FEATURE_COUNT] = {
 	},
 	[NF_LOOPTRACK_FEATURE_LOOPSNAT] = {
 		.hooks = BIT(LT_HOOK_COMMIT),
+		.is_possible = lt_nathook_is_possible,
 	},
 	[NF_LOOPTRACK_FEATURE_LOOPGUARD] = {
 		.mode = NF_LOOPTRACK_MODE_OBSERVE,
@@ -88,6 +93,10 @@ static const struct lt_feature lt_features[LT_FEATURE_COUNT] = {
 		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_EXPRESS),
 		.is_possible = lt_express_is_possible,
 		.set = lt_express_renew,
+	},
+	[NF_LOOPTRACK_FEATURE_LISTENERS] = {
+		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_NOTE),
+		.is_possible = lt_nathook_is_possible,
 	},
 };
 
@@ -237,6 +246,14 @@ static void lt_modes_set_proxies(struct lt_net *ln, struct lt_proxies *proxies)
 		kfree_rcu(proxies, rcu);
 }
 
+static void lt_modes_set_exempts(struct lt_net *ln, struct lt_exempts *exempts)
+{
+	exempts = rcu_replace_pointer(ln->exempts, exempts,
+				      lockdep_is_held(&ln->lock));
+	if (exempts)
+		kfree_rcu(exempts, rcu);
+}
+
 /* What comes with the modes. Nothing here can fail. */
 static void lt_modes_apply(struct lt_net *ln, const struct lt_modes *modes,
 			   const u8 *mode)
@@ -254,6 +271,8 @@ static void lt_modes_apply(struct lt_net *ln, const struct lt_modes *modes,
 	}
 	if (modes->proxies)
 		lt_modes_set_proxies(ln, modes->proxies);
+	if (modes->exempts)
+		lt_modes_set_exempts(ln, modes->exempts);
 }
 
 /* Find the hooks that new modes need, and register them. */
@@ -276,7 +295,7 @@ static int lt_modes_hook_useful(struct lt_net *ln, unsigned long useful,
  * Packets under way may still see the old modes when this returns.
  *
  * Context: may sleep.
- * Return: 0, and the proxies in @modes are no longer the caller's; or an error
+ * Return: 0, and what @modes points to is no longer the caller's; or an error
  * with nothing changed: of nf_register_net_hooks() or of a feature's start.
  */
 int lt_modes_set(struct lt_net *ln, const struct lt_modes *modes)
@@ -387,10 +406,6 @@ void lt_modes_hook_asked(struct work_struct *work)
 		/* The next packet with a use for them asks again. */
 		for_each_set_bit(i, &hooks, LT_HOOK_COUNT)
 			clear_bit(i, &ln->asked);
-	} else if (hooks & BIT(LT_HOOK_NOTE)) {
-		/* Let those pass that have met NAT without being noted. */
-		synchronize_rcu();
-		WRITE_ONCE(ln->noting, true);
 	}
 	mutex_unlock(&ln->lock);
 }

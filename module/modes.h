@@ -10,12 +10,14 @@
  * @mode: the new mode, by feature
  * @passmark: the mark that passmark is to set, unless its mask is 0
  * @proxies: what is to be known as a proxy, none or some; NULL leaves it as it is
+ * @exempts: ports that listeners is to leave alone; likewise
  */
 struct lt_modes {
 	unsigned long given;
 	u8 mode[LT_FEATURE_COUNT];
 	struct lt_mark passmark;
 	struct lt_proxies *proxies;
+	struct lt_exempts *exempts;
 };
 
 u8 lt_modes_default(unsigned int feature);

@@ -9,7 +9,9 @@
 #include <net/netns/generic.h>
 
 #include "core/stats.h"
+#include "core/work.h"
 
+struct lt_exempts;
 struct lt_history;
 struct lt_proxies;
 
@@ -62,8 +64,6 @@ struct lt_mark {
  * @asked: bit for each enum lt_hook that a packet showed the use of. Set by
  *	hooks, cleared under @lock when there is none any more, or when it
  *	could not be registered.
- * @noting: marks of new flows are noted. Written under @lock, read by hooks
- *	without it.
  * @passmark: the mark of the second pass
  * @express_turn: what flows carry that express has accepted. Written under @lock,
  *	read by hooks without it.
@@ -82,6 +82,8 @@ struct lt_mark {
  * @tracers: those who trace. Changed under @lock, read by hooks under RCU.
  * @proxies: what is known to be a proxy, or NULL. Replaced under @lock, read by
  *	hooks under RCU.
+ * @exempts: ports that listeners leaves alone, or NULL. Likewise.
+ * @work: what is left of each CPU's budget for runs of the NAT rules. Constant.
  * @loopguard_limit: limits how many loops are reported
  * @history: the last decisions. Constant.
  * @stats: counters; the base in them is under @lock
@@ -91,7 +93,6 @@ struct lt_net {
 	u8 mode[LT_FEATURE_COUNT];
 	unsigned long hooked;
 	unsigned long asked;
-	bool noting;
 	u16 express_turn;
 	struct lt_mark passmark;
 	struct work_struct hook_work;
@@ -104,6 +105,8 @@ struct lt_net {
 	u32 zones[8];
 	struct list_head tracers;
 	struct lt_proxies __rcu *proxies;
+	struct lt_exempts __rcu *exempts;
+	struct lt_work __percpu *work;
 	struct ratelimit_state loopguard_limit;
 	struct lt_history *history;
 	struct lt_stats stats;

@@ -8,6 +8,7 @@
 #include <linux/string.h>
 #include <net/netns/generic.h>
 
+#include "core/exempt.h"
 #include "core/owner.h"
 #include "core/proxy.h"
 #include "core/share.h"
@@ -76,6 +77,8 @@ static void lt_netns_net_free(struct lt_net *ln)
 {
 	/* Only the last reader and writer are left. */
 	kfree(rcu_dereference_protected(ln->proxies, true));
+	kfree(rcu_dereference_protected(ln->exempts, true));
+	lt_work_free(ln->work);
 	lt_owners_flush(ln);
 	lt_shares_flush(ln);
 	lt_history_free(ln->history);
@@ -98,7 +101,8 @@ static int __net_init lt_netns_net_init(struct net *net)
 
 	err = lt_stats_init(&ln->stats);
 	ln->history = lt_history_alloc();
-	if (err || !ln->history) {
+	ln->work = lt_work_alloc();
+	if (err || !ln->history || !ln->work) {
 		lt_netns_net_free(ln);
 		return -ENOMEM;
 	}

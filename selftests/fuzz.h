@@ -53,7 +53,7 @@ struct attr {
 /* Sets have fewer than 64 types. */
 struct set {
 	unsigned int max;
-	struct attr attr[40];
+	struct attr attr[48];
 };
 
 /**

@@ -6,6 +6,7 @@
 
 #include "api/netlink.h"
 #include "api/netlink_gen.h"
+#include "core/exempt.h"
 #include "core/proxy.h"
 #include "modes.h"
 
@@ -62,6 +63,34 @@ static int lt_config_put_proxies(struct sk_buff *msg, const struct lt_net *ln)
 	return err;
 }
 
+static int lt_config_put_exempt(struct sk_buff *msg,
+				const struct lt_exempt *exempt)
+{
+	struct nlattr *nest = nla_nest_start(msg, NF_LOOPTRACK_A_FEATURE_EXEMPT);
+
+	if (!nest ||
+	    nla_put_u16(msg, NF_LOOPTRACK_A_EXEMPT_FROM, exempt->from) ||
+	    nla_put_u16(msg, NF_LOOPTRACK_A_EXEMPT_TO, exempt->to))
+		return -EMSGSIZE;
+
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static int lt_config_put_exempts(struct sk_buff *msg, const struct lt_net *ln)
+{
+	const struct lt_exempts *exempts;
+	unsigned int i;
+	int err = 0;
+
+	exempts = rcu_dereference_protected(ln->exempts,
+					    lockdep_is_held(&ln->lock));
+	for (i = 0; exempts && i < exempts->count && !err; i++)
+		err = lt_config_put_exempt(msg, &exempts->exempt[i]);
+
+	return err;
+}
+
 /* With the namespace's lock held. */
 static int lt_config_put_feature(struct sk_buff *msg, const struct lt_net *ln,
 				  unsigned int id)
@@ -78,7 +107,9 @@ static int lt_config_put_feature(struct sk_buff *msg, const struct lt_net *ln,
 	    (id == NF_LOOPTRACK_FEATURE_PASSMARK &&
 	     lt_config_put_mark(msg, &ln->passmark)) ||
 	    (id == NF_LOOPTRACK_FEATURE_LOOPGUARD &&
-	     lt_config_put_proxies(msg, ln)))
+	     lt_config_put_proxies(msg, ln)) ||
+	    (id == NF_LOOPTRACK_FEATURE_LISTENERS &&
+	     lt_config_put_exempts(msg, ln)))
 		return -EMSGSIZE;
 
 	nla_nest_end(msg, nest);
@@ -285,6 +316,86 @@ static int lt_config_parse_proxies(const struct lt_net *ln, struct nlattr *attr,
 	return 0;
 }
 
+static int lt_config_parse_exempt(struct nlattr *attr, struct lt_exempt *exempt,
+				  struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[NF_LOOPTRACK_A_EXEMPT_MAX + 1];
+	int err;
+
+	err = nla_parse_nested(tb, NF_LOOPTRACK_A_EXEMPT_MAX, attr,
+			       looptrack_exempt_nl_policy, extack);
+	if (err)
+		return err;
+
+	if (!tb[NF_LOOPTRACK_A_EXEMPT_FROM]) {
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "an exempt range needs its first port");
+		return -EINVAL;
+	}
+
+	exempt->from = nla_get_u16(tb[NF_LOOPTRACK_A_EXEMPT_FROM]);
+	exempt->to = exempt->from;
+	if (tb[NF_LOOPTRACK_A_EXEMPT_TO])
+		exempt->to = nla_get_u16(tb[NF_LOOPTRACK_A_EXEMPT_TO]);
+	if (exempt->to < exempt->from) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_LOOPTRACK_A_EXEMPT_TO],
+				    "the last port of an exempt range is below the first");
+		return -EINVAL;
+	}
+
+	return 0;
+}
+
+/* What it leaves in modes is for the caller to free, even if it fails. */
+static int lt_config_parse_exempts(struct nlattr *attr, struct nlattr **tb,
+				   struct lt_modes *modes,
+				   struct netlink_ext_ack *extack)
+{
+	struct nlattr *some = tb[NF_LOOPTRACK_A_FEATURE_EXEMPT];
+	struct nlattr *none = tb[NF_LOOPTRACK_A_FEATURE_NO_EXEMPT];
+	struct lt_exempts *exempts;
+	struct nlattr *nest;
+	int err, rem;
+
+	if (!some && !none)
+		return 0;
+
+	if (nla_get_u32(tb[NF_LOOPTRACK_A_FEATURE_ID]) !=
+	    NF_LOOPTRACK_FEATURE_LISTENERS) {
+		NL_SET_ERR_MSG_ATTR(extack, some ?: none,
+				    "only listeners has exempt ports");
+		return -EINVAL;
+	}
+	if (some && none) {
+		NL_SET_ERR_MSG_ATTR(extack, none,
+				    "there is an exempt port or there is none");
+		return -EINVAL;
+	}
+
+	exempts = kzalloc(sizeof(*exempts), GFP_KERNEL_ACCOUNT);
+	if (!exempts)
+		return -ENOMEM;
+	modes->exempts = exempts;
+
+	nla_for_each_nested(nest, attr, rem) {
+		if (nla_type(nest) != NF_LOOPTRACK_A_FEATURE_EXEMPT)
+			continue;
+		if (exempts->count == LT_EXEMPTS_MAX) {
+			NL_SET_ERR_MSG_ATTR(extack, nest,
+					    "no more than 16 ranges of ports are exempt at a time");
+			return -ENOSPC;
+		}
+		err = lt_config_parse_exempt(nest,
+					     &exempts->exempt[exempts->count],
+					     extack);
+		if (err)
+			return err;
+		exempts->count++;
+	}
+
+	return 0;
+}
+
 /* One feature of a request. */
 static int lt_config_parse_feature(const struct lt_net *ln, struct nlattr *attr,
 				    struct lt_modes *modes,
@@ -311,7 +422,11 @@ static int lt_config_parse_feature(const struct lt_net *ln, struct nlattr *attr,
 	if (err)
 		return err;
 
-	return lt_config_parse_proxies(ln, attr, tb, modes, extack);
+	err = lt_config_parse_proxies(ln, attr, tb, modes, extack);
+	if (err)
+		return err;
+
+	return lt_config_parse_exempts(attr, tb, modes, extack);
 }
 
 int looptrack_nl_feature_set_doit(struct sk_buff *skb, struct genl_info *info)
@@ -341,5 +456,6 @@ int looptrack_nl_feature_set_doit(struct sk_buff *skb, struct genl_info *info)
 		return 0;
 free:
 	kfree(modes.proxies);
+	kfree(modes.exempts);
 	return err;
 }

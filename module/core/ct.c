@@ -233,58 +233,6 @@ void lt_ct_evict(struct nf_conn *ct)
 }
 
 /**
- * lt_ct_claim() - put into the hash what a socket holds
- * @ct: unconfirmed entry whose reply tuple NAT must not choose again
- *
- * NAT asks the conntrack ledger and no other what is taken. An entry that stands
- * for the socket's connection makes it look elsewhere, within whatever range
- * the rules allow. It is for the time of that choice only, a few microseconds.
- * Should a packet of the socket come by just then, it is taken for one of an
- * established flow, as it is.
- *
- * Context: softirq, or process context with a hook's RCU read lock.
- * Return: what to give to lt_ct_unclaim(), or NULL: no memory, the table is full
- * or somebody else has the tuple by now.
- */
-struct nf_conn *lt_ct_claim(const struct nf_conn *ct)
-{
-	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
-	struct nf_conntrack_tuple flow;
-	struct nf_conn *claim;
-
-	/* In a full table another one would have to go for it. */
-	if (!nf_ct_invert_tuple(&flow, reply) ||
-	    nf_conntrack_count(nf_ct_net(ct)) >= nf_conntrack_max)
-		return NULL;
-
-	claim = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &flow, reply,
-				   GFP_ATOMIC);
-	if (IS_ERR(claim))
-		return NULL;
-
-	claim->status |= IPS_CONFIRMED;
-	/* Should something go by it meanwhile: it is not expired. */
-	WRITE_ONCE(claim->timeout, nfct_time_stamp + HZ);
-
-	if (nf_conntrack_hash_check_insert(claim)) {
-		nf_conntrack_free(claim);
-		return NULL;
-	}
-
-	return claim;
-}
-
-/**
- * lt_ct_unclaim() - take it back
- * @claim: from lt_ct_claim()
- */
-void lt_ct_unclaim(struct nf_conn *claim)
-{
-	lt_ct_evict(claim);
-	nf_ct_put(claim);
-}
-
-/**
  * lt_ct_restart() - evict a packet's entry and have conntrack look again
  * @skb: packet; it carries another entry afterwards, or none
  * @ct: the entry it was matched to, confirmed. The reference is consumed: in a

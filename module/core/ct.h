@@ -75,8 +75,6 @@ struct nf_conn *lt_ct_find_in(struct net *net, u16 id,
 struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct);
 bool lt_ct_may_evict(const struct nf_conn *ct);
 void lt_ct_evict(struct nf_conn *ct);
-struct nf_conn *lt_ct_claim(const struct nf_conn *ct);
-void lt_ct_unclaim(struct nf_conn *claim);
 int lt_ct_restart(struct sk_buff *skb, struct nf_conn *ct,
 		  const struct nf_hook_state *state, unsigned int *verdict);
 bool lt_ct_plain_reply(const struct nf_conn *ct, struct nf_conntrack_tuple *plain);

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /* NAT of a new flow: take it back, let the rules choose the source again. */
 
-#include <linux/bottom_half.h>
-#include <linux/jiffies.h>
-#include <linux/kallsyms.h>
-#include <linux/kernel.h>
+#include <linux/jhash.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
-#include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/clock.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_nat.h>
 #include <net/tcp.h>
 
 #include "core/ct.h"
-#include "feature/loopsnat.h"
 #include "core/nat.h"
+#include "core/nathook.h"
+#include "core/new.h"
+#include "core/work.h"
+#include "core/xfrm.h"
+#include "net.h"
 
 /*
  * The range a rule allows is on the stack of nf_nat_setup_info() and nowhere
@@ -34,61 +35,43 @@
  * packet leave untranslated, if it was not meant to.
  */
 
-/* In a range that is full each choice is in vain, and this is softirq: who sends
- * first packets must not be able to buy seventeen searches with each. One more
- * choice is what a lost race takes, and every flow has it. Those beyond are the
- * CPU's to give, so many in each jiffy.
- */
-struct lt_nat_budget {
-	u32 tick;
-	u32 left;
-};
+/* Where a port is looked for: all of the reply tuple but the port. */
+static u32 lt_nat_where(const struct nf_conn *ct)
+{
+	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	u32 hash = jhash2((const u32 *)&reply->src.u3, sizeof(reply->src.u3) / 4,
+			  (__force u32)reply->src.u.all << 8 | reply->dst.protonum);
 
-/* Used with BHs off or in softirq, by its own CPU. */
-static DEFINE_PER_CPU(struct lt_nat_budget, lt_nat_budget);
+	return jhash2((const u32 *)&reply->dst.u3, sizeof(reply->dst.u3) / 4,
+		      hash) ?: 1;
+}
 
 /**
  * lt_nat_may_pick() - may a flow choose its source once more
- * @picks: how often it has, after NAT chose first
+ * @new: the flow
  *
  * Context: any but hard interrupts.
  * Return: false if that was enough.
  */
-bool lt_nat_may_pick(unsigned int picks)
+bool lt_nat_may_pick(const struct lt_new *new)
 {
-	struct lt_nat_budget *budget;
-	u32 now = jiffies;
-	bool may = true;
-
-	if (!picks)
+	if (!new->picks)
 		return true;
-	if (picks >= LT_NAT_PICKS)
-		return false;
 
-	local_bh_disable();
-	budget = this_cpu_ptr(&lt_nat_budget);
-	if (budget->tick != now) {
-		budget->tick = now;
-		budget->left = LT_NAT_PICKS;
-	}
-	if (budget->left)
-		budget->left--;
-	else
-		may = false;
-	local_bh_enable();
-
-	return may;
+	return new->picks < LT_NAT_PICKS &&
+	       lt_work_may(new->ln, lt_nat_where(new->ct));
 }
 
 /**
- * struct lt_nat_marks - what rules match on, and change
- * @packet: mark of the packet
- * @flow: mark of the entry
+ * lt_nat_search_failed() - all choices were in vain
+ * @new: the flow, with the last of them
+ *
+ * Context: any but hard interrupts.
  */
-struct lt_nat_marks {
-	u32 packet;
-	u32 flow;
-};
+void lt_nat_search_failed(const struct lt_new *new)
+{
+	lt_work_full(new->ln, lt_nat_where(new->ct));
+}
 
 static struct lt_nat_marks lt_nat_marks(const struct sk_buff *skb,
 					const struct nf_conn *ct)
@@ -111,10 +94,15 @@ static void lt_nat_set_marks(struct sk_buff *skb, struct nf_conn *ct,
 }
 
 /* Where marks are noted: until an entry is in the hash, nothing uses this link.
- * conntrack keeps the hash of the original tuple in the other one.
+ * conntrack keeps the hash of the original tuple in the other one. It is NULL in
+ * a new entry, and so are the notes there, which have all bits inverted: two
+ * marks of all ones can't be noted.
  */
 static unsigned long *lt_nat_notes(struct nf_conn *ct)
 {
+	static_assert(sizeof(ct->tuplehash[0].hnnode.pprev) ==
+		      sizeof(unsigned long));
+
 	return (unsigned long *)&ct->tuplehash[IP_CT_DIR_ORIGINAL].hnnode.pprev;
 }
 
@@ -133,60 +121,34 @@ void lt_nat_note(const struct sk_buff *skb, struct nf_conn *ct)
 {
 	struct lt_nat_marks marks = lt_nat_marks(skb, ct);
 
-	*lt_nat_notes(ct) = (u64)marks.flow << 32 | marks.packet;
+	*lt_nat_notes(ct) = ~((u64)marks.flow << 32 | marks.packet);
 }
 
-static void lt_nat_recall(struct sk_buff *skb, struct nf_conn *ct)
+static bool lt_nat_is_noted(struct nf_conn *ct)
 {
-	struct lt_nat_marks marks = lt_nat_marks(skb, ct);
-	u64 notes = *lt_nat_notes(ct);
+	return *lt_nat_notes(ct);
+}
+
+/**
+ * lt_nat_marks_before() - the marks that rules for the source have seen
+ * @new: the flow
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ * Return: as noted, or else what they are now.
+ */
+struct lt_nat_marks lt_nat_marks_before(const struct lt_new *new)
+{
+	struct lt_nat_marks marks = lt_nat_marks(new->skb, new->ct);
+	u64 notes = ~*lt_nat_notes(new->ct);
+
+	if (!lt_nat_is_noted(new->ct))
+		return marks;
 
 	marks.packet = lower_32_bits(notes);
 	if (BITS_PER_LONG == 64)
 		marks.flow = upper_32_bits(notes);
 
-	lt_nat_set_marks(skb, ct, marks);
-}
-
-/* Its own stack frame: the name is long. */
-static noinline_for_stack bool lt_nat_is_base(nf_hookfn *hook)
-{
-	static const char prefix[] = "nf_nat_ipv";
-	char name[KSYM_SYMBOL_LEN];
-
-	sprint_symbol_no_offset(name, (unsigned long)hook);
-
-	return !strncmp(name, prefix, strlen(prefix));
-}
-
-/* NAT's hook functions are static: they are recognised by their names once,
- * and by their addresses from then on.
- */
-static const struct nf_hook_entry *
-lt_nat_base_hook(const struct nf_hook_state *state)
-{
-	/* By family and hook. Whoever comes second writes the same. */
-	static nf_hookfn *bases[2][2];
-	struct nf_hook_entries __rcu *const *list;
-	const struct nf_hook_entries *e;
-	bool ipv6 = state->pf == NFPROTO_IPV6;
-	nf_hookfn **slot = &bases[ipv6][state->hook == NF_INET_LOCAL_IN];
-	nf_hookfn *base = READ_ONCE(*slot);
-	unsigned int i;
-
-	list = ipv6 ? state->net->nf.hooks_ipv6 : state->net->nf.hooks_ipv4;
-	e = rcu_dereference(list[state->hook]);
-
-	for (i = 0; e && i < e->num_hook_entries; i++) {
-		nf_hookfn *hook = e->hooks[i].hook;
-
-		if (base ? hook == base : lt_nat_is_base(hook)) {
-			WRITE_ONCE(*slot, hook);
-			return &e->hooks[i];
-		}
-	}
-
-	return NULL;
+	return marks;
 }
 
 /* The device NAT masquerades by: when that goes, so do its flows. */
@@ -274,26 +236,47 @@ static void lt_nat_forget_socket(struct sk_buff *skb, const struct nf_conn *ct)
 		skb_orphan(skb);
 }
 
-/* Give a flow a source as if no rule had one for it. The packet has just been
- * made writable.
+/* Change the packet as the binding says, which is there. That is what NAT's own
+ * hook does with the second packet of a flow, and it sees to IPsec.
  */
-static unsigned int lt_nat_bind_null(struct sk_buff *skb, struct nf_conn *ct,
-				     const struct nf_hook_state *state)
+static unsigned int lt_nat_apply(const struct lt_new *new)
 {
-	unsigned int verdict = nf_nat_alloc_null_binding(ct, state->hook);
+	const struct nf_hook_state *state = new->state;
+	const struct nf_hook_entry *base;
+	unsigned int verdict;
 
-	if (verdict != NF_ACCEPT)
-		return verdict;
+	base = lt_nathook_find(state->net, state->pf, state->hook);
+	if (base)
+		verdict = base->hook(base->priv, new->skb, state);
+	else
+		verdict = nf_nat_packet(new->ct, IP_CT_NEW, state->hook, new->skb);
 
-	return nf_nat_packet(ct, IP_CT_NEW, state->hook, skb);
+	return verdict == NF_ACCEPT ? lt_xfrm_again(new) : verdict;
+}
+
+/* Give a flow a source as if no rule had one for it. */
+static unsigned int lt_nat_bind_null(const struct lt_new *new)
+{
+	unsigned int verdict = nf_nat_alloc_null_binding(new->ct,
+							 new->state->hook);
+
+	return verdict == NF_ACCEPT ? lt_nat_apply(new) : verdict;
+}
+
+static unsigned int lt_nat_run(const struct lt_new *new,
+			       const struct nf_hook_entry *base)
+{
+	u64 begin = local_clock();
+	unsigned int verdict = base->hook(base->priv, new->skb, new->state);
+
+	lt_work_spend(new->ln, local_clock() - begin);
+
+	return verdict;
 }
 
 /**
  * lt_nat_repick() - have the source of a flow chosen again
- * @skb: the flow's first packet
- * @ct: its entry; unconfirmed, exclusive, with a source binding
- * @state: of the hook, POST_ROUTING or LOCAL_IN, that @skb is in
- * @noted: its marks were noted, lt_nat_note()
+ * @new: the flow, whose entry is exclusive
  * @verdict: set on success. That of the rules: the packet is no longer there if
  *	it is NF_STOLEN.
  *
@@ -305,39 +288,41 @@ static unsigned int lt_nat_bind_null(struct sk_buff *skb, struct nf_conn *ct,
  * they were: -ENOENT if NAT's hook wasn't found, -ENOMEM if the packet couldn't
  * be written to, -EINVAL if the protocol has no reply.
  */
-int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
-		  const struct nf_hook_state *state, bool noted,
-		  unsigned int *verdict)
+int lt_nat_repick(struct lt_new *new, unsigned int *verdict)
 {
+	const struct nf_hook_state *state = new->state;
+	struct sk_buff *skb = new->skb;
+	struct nf_conn *ct = new->ct;
 	union nf_inet_addr before = lt_ct_tuple(ct, IP_CT_DIR_REPLY)->dst.u3;
-	bool exempt = lt_loopsnat_exempts(skb, state);
 	struct lt_nat_marks marks = lt_nat_marks(skb, ct);
-	const struct nf_hook_entry *base = NULL;
+	bool noted = lt_nat_is_noted(ct);
+	const struct nf_hook_entry *base;
 	int err;
 
-	if (!exempt) {
-		base = lt_nat_base_hook(state);
-		if (!base)
-			return -ENOENT;
-	}
+	base = lt_nathook_find(state->net, state->pf, state->hook);
+	if (!base)
+		return -ENOENT;
 
 	err = lt_nat_undo(skb, ct, state);
 	if (err)
 		return err;
 
-	if (exempt) {
-		*verdict = lt_nat_bind_null(skb, ct, state);
+	new->picks++;
+	if (new->unsnat) {
+		*verdict = lt_nat_bind_null(new);
 		return 0;
 	}
 
 	if (noted)
-		lt_nat_recall(skb, ct);
-	*verdict = base->hook(base->priv, skb, state);
+		lt_nat_set_marks(skb, ct, lt_nat_marks_before(new));
+	*verdict = lt_nat_run(new, base);
 	if ((*verdict & NF_VERDICT_MASK) == NF_STOLEN)
 		return 0;
 
 	/* Rules further on have seen these, and don't run again. */
 	lt_nat_set_marks(skb, ct, marks);
+	if (*verdict == NF_ACCEPT)
+		*verdict = lt_xfrm_again(new);
 	if (*verdict != NF_ACCEPT)
 		return 0;
 
@@ -351,19 +336,39 @@ int lt_nat_repick(struct sk_buff *skb, struct nf_conn *ct,
 }
 
 /**
+ * lt_nat_save() - keep the source binding of a flow, to go back to it
+ * @ct: entry, unconfirmed
+ *
+ * Context: any.
+ * Return: the binding.
+ */
+struct lt_nat_binding lt_nat_save(const struct nf_conn *ct)
+{
+	struct lt_nat_binding binding = {
+		.reply = *lt_ct_tuple(ct, IP_CT_DIR_REPLY),
+	};
+#if IS_ENABLED(CONFIG_NF_NAT_MASQUERADE)
+	const struct nf_conn_nat *nat = nfct_nat(ct);
+
+	if (nat)
+		binding.masquerade = nat->masq_index;
+#endif
+	return binding;
+}
+
+/**
  * lt_nat_bind() - give a flow a source it had before
- * @skb: the flow's first packet
- * @ct: its entry; unconfirmed, exclusive, with a source binding
- * @state: of the hook, POST_ROUTING or LOCAL_IN, that @skb is in
- * @reply: the reply tuple it had
+ * @new: the flow, whose entry is exclusive
+ * @binding: from lt_nat_save()
  *
  * Context: softirq, or process context with a hook's RCU read lock.
- * Return: 0, or a negative error, and packet and tuples are as they were.
+ * Return: a netfilter verdict: NF_ACCEPT, unless IPsec has no way for the packet
+ * now. If the packet can't be written to, it is as it was, and accepted.
  */
-int lt_nat_bind(struct sk_buff *skb, struct nf_conn *ct,
-		const struct nf_hook_state *state,
-		const struct nf_conntrack_tuple *reply)
+unsigned int lt_nat_bind(const struct lt_new *new,
+			 const struct lt_nat_binding *binding)
 {
+	const struct nf_conntrack_tuple *reply = &binding->reply;
 	const struct nf_nat_range2 range = {
 		.flags = NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED,
 		.min_addr = reply->dst.u3,
@@ -371,16 +376,19 @@ int lt_nat_bind(struct sk_buff *skb, struct nf_conn *ct,
 		.min_proto = { .all = reply->dst.u.all },
 		.max_proto = { .all = reply->dst.u.all },
 	};
-	int err = lt_nat_undo(skb, ct, state);
 
-	if (err)
-		return err;
+	if (nf_ct_tuple_equal(lt_ct_tuple(new->ct, IP_CT_DIR_REPLY), reply) ||
+	    lt_nat_undo(new->skb, new->ct, new->state))
+		return NF_ACCEPT;
 
-	/* The packet has just been made writable, so neither can fail. */
-	nf_nat_setup_info(ct, &range, NF_NAT_MANIP_SRC);
-	nf_nat_packet(ct, IP_CT_NEW, state->hook, skb);
+	/* The packet has just been made writable, so this can't fail. */
+	nf_nat_setup_info(new->ct, &range, NF_NAT_MANIP_SRC);
+#if IS_ENABLED(CONFIG_NF_NAT_MASQUERADE)
+	if (nfct_nat(new->ct))
+		nfct_nat(new->ct)->masq_index = binding->masquerade;
+#endif
 
-	return 0;
+	return lt_nat_apply(new);
 }
 
 /* Find the route again, or leave the one there is: after an error the kernel's own

@@ -7,8 +7,9 @@
 #include "core/ct.h"
 #include "report/event.h"
 #include "core/nat.h"
+#include "core/new.h"
+#include "core/repick.h"
 #include "net.h"
-#include "feature/ports.h"
 
 /*
  * NAT chooses a source port that is free in the hash, and conntrack puts the
@@ -26,28 +27,23 @@
  * which see that P is taken, and commits what they choose then.
  */
 
-/* Look at who holds the tuple. Return: true if another flow does, and ev tells
- * about it; false if it is the other end of this one.
+/* Look at who holds the tuple. Return: false if it is the other end of this flow;
+ * else true, and ev tells about it.
  */
-static bool lt_clash_seen(struct lt_net *ln, const struct nf_conn *ct,
-			  const struct nf_hook_state *state,
+static bool lt_clash_seen(const struct lt_new *new, struct nf_conn *holder,
 			  struct lt_event *ev)
 {
-	struct nf_conn *holder = lt_ct_holder_get(ct);
-	bool twin = holder && lt_ct_is_twin(ct, holder);
+	if (holder && lt_ct_is_twin(new->ct, holder))
+		return false;
 
-	if (!twin) {
-		lt_event_describe(ev, NF_LOOPTRACK_FEATURE_CLASH, ct,
-				  state->sk);
-		ev->wanted = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
-		if (holder)
-			ev->holder = *lt_ct_tuple(holder, IP_CT_DIR_ORIGINAL);
-		lt_stats_inc(&ln->stats, CLASH_SEEN);
-	}
+	lt_event_describe(ev, NF_LOOPTRACK_FEATURE_CLASH, new->ct,
+			  new->state->sk);
+	ev->wanted = *lt_ct_tuple(new->ct, IP_CT_DIR_REPLY);
 	if (holder)
-		nf_ct_put(holder);
+		ev->holder = *lt_ct_tuple(holder, IP_CT_DIR_ORIGINAL);
+	lt_stats_inc(&new->ln->stats, CLASH_SEEN);
 
-	return !twin;
+	return true;
 }
 
 /* Count and report what became of a flow that lost its port. */
@@ -74,51 +70,45 @@ static unsigned int lt_clash_end(struct lt_net *ln, struct net *net,
 }
 
 /* Choose until a choice can be committed. */
-static unsigned int
-lt_clash_repick(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
-		const struct nf_hook_state *state, struct lt_event *ev)
+static unsigned int lt_clash_repick(struct lt_new *new, struct lt_event *ev)
 {
 	struct nf_conntrack_tuple last = ev->wanted;
-	bool noted = READ_ONCE(ln->noting);
+	struct net *net = new->state->net;
+	const unsigned int before = new->picks;
+	struct lt_net *ln = new->ln;
 	enum ip_conntrack_info ctinfo;
-	struct net *net = state->net;
-	enum lt_commit tried;
+	enum lt_choice choice;
 	unsigned int verdict;
-	int err;
+	struct nf_conn *ct;
 
-	while (lt_nat_may_pick(ev->picks)) {
-		err = lt_nat_repick(skb, ct, state, noted, &verdict);
-		/* The kernel would have dropped it, too. */
-		if (err == -ESTALE)
+	for (;;) {
+		choice = lt_repick(new, false, &verdict);
+		ev->picks = new->picks - before;
+
+		switch (choice) {
+		case LT_CHOICE_FREE:
+			break;
+		case LT_CHOICE_NONE:
+			goto exhausted;
+		case LT_CHOICE_STALE:
+			/* The kernel would have dropped it, too. */
 			verdict = NF_DROP;
-		else if (err)
-			return lt_clash_end(ln, net, ev,
-					    NF_LOOPTRACK_DECISION_UNABLE,
-					    NF_ACCEPT);
-		ev->picks++;
-
-		if (verdict != NF_ACCEPT) {
+			fallthrough;
+		case LT_CHOICE_VERDICT:
 			lt_net_want(ln, LT_HOOK_NOTE);
 			return lt_clash_end(ln, net, ev,
 					    NF_LOOPTRACK_DECISION_REFUSED,
 					    verdict);
-		}
-
-		/* A rule that didn't match before may have given it a helper. */
-		if (!lt_ct_is_exclusive(skb, ct))
+		case LT_CHOICE_UNABLE:
 			return lt_clash_end(ln, net, ev,
 					    NF_LOOPTRACK_DECISION_UNABLE,
 					    NF_ACCEPT);
+		}
 
-		/* Free in one ledger is not enough. */
-		if (lt_ports_are_held(ln, skb, ct, state))
-			tried = LT_COMMIT_TAKEN;
-		else
-			tried = lt_ct_commit(skb, ct);
-		switch (tried) {
+		switch (lt_ct_commit(new->skb, new->ct)) {
 		case LT_COMMIT_DONE:
 			/* UDP may have been merged into another entry. */
-			ct = nf_ct_get(skb, &ctinfo);
+			ct = nf_ct_get(new->skb, &ctinfo);
 			ev->got = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
 			lt_stats_inc(&ln->stats, CLASH_COMMITTED);
 			return lt_clash_end(ln, net, ev,
@@ -136,64 +126,79 @@ lt_clash_repick(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 		}
 
 		/* Asked for another, the rules have but this one. */
-		if (nf_ct_tuple_equal(&last, lt_ct_tuple(ct, IP_CT_DIR_REPLY)))
+		if (nf_ct_tuple_equal(&last, lt_ct_tuple(new->ct, IP_CT_DIR_REPLY)))
 			break;
-		last = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+		last = *lt_ct_tuple(new->ct, IP_CT_DIR_REPLY);
 	}
-
+exhausted:
+	lt_nat_search_failed(new);
 	return lt_clash_end(ln, net, ev, NF_LOOPTRACK_DECISION_EXHAUSTED,
 			    NF_ACCEPT);
 }
 
 /* The first attempt has failed, with tried. */
 static noinline unsigned int
-lt_clash_failed(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
-		const struct nf_hook_state *state, enum lt_commit tried,
-		bool enforce)
+lt_clash_failed(struct lt_new *new, enum lt_commit tried, bool enforce)
 {
+	struct nf_conn *holder;
+	unsigned int vanilla;
+	struct lt_event ev;
+	bool seen;
+
+	if (tried == LT_COMMIT_REFUSED)
+		return NF_DROP;
+
+	holder = lt_ct_holder_get(new->ct);
+	if (!holder && enforce) {
+		/* It has left meanwhile. */
+		tried = lt_ct_commit(new->skb, new->ct);
+		if (tried == LT_COMMIT_DONE) {
+			lt_stats_inc(&new->ln->stats, CLASH_COMMITTED);
+			return NF_ACCEPT;
+		}
+		if (tried == LT_COMMIT_REFUSED)
+			return NF_DROP;
+		holder = lt_ct_holder_get(new->ct);
+	}
 	/* Where the kernel would drop the packet: at confirm, unless confirm
 	 * has just said so. It would count it twice.
 	 */
-	unsigned int vanilla = tried == LT_COMMIT_TAKEN ? NF_ACCEPT : NF_DROP;
-	struct lt_event ev;
-
-	if (tried == LT_COMMIT_REFUSED || !lt_clash_seen(ln, ct, state, &ev))
+	vanilla = tried == LT_COMMIT_TAKEN ? NF_ACCEPT : NF_DROP;
+	seen = lt_clash_seen(new, holder, &ev);
+	if (holder)
+		nf_ct_put(holder);
+	if (!seen)
 		return vanilla;
 
 	if (tried == LT_COMMIT_LOST)
-		lt_stats_inc(&ln->stats, CLASH_LOST);
+		lt_stats_inc(&new->ln->stats, CLASH_LOST);
 
 	if (enforce)
-		return lt_clash_repick(ln, skb, ct, state, &ev);
+		return lt_clash_repick(new, &ev);
 
-	lt_event_send(state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
+	lt_event_send(new->state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
 	return vanilla;
 }
 
 /**
  * lt_clash_commit() - commit a new flow, with another port if its own is gone
- * @ln: the module's part of the network namespace
- * @skb: the flow's first packet, at its last hook before confirm
- * @ct: its entry: unconfirmed, with a source binding
- * @state: of the hook
+ * @new: the flow
  *
  * Context: softirq, or process context with a hook's RCU read lock.
  * Return: a netfilter verdict. NF_ACCEPT, after which confirm has nothing left
  * to do, or does what it would without us; NF_DROP where confirm has just said
  * so, or where the rules have and it would; else what the NAT rules said.
  */
-unsigned int lt_clash_commit(struct lt_net *ln, struct sk_buff *skb,
-			     struct nf_conn *ct,
-			     const struct nf_hook_state *state)
+unsigned int lt_clash_commit(struct lt_new *new)
 {
-	u8 mode = lt_mode(ln, NF_LOOPTRACK_FEATURE_CLASH);
+	u8 mode = lt_mode(new->ln, NF_LOOPTRACK_FEATURE_CLASH);
 	enum lt_commit tried;
 
 	if (mode == NF_LOOPTRACK_MODE_OFF)
 		return NF_ACCEPT;
 
-	if (!lt_ct_is_exclusive(skb, ct)) {
-		lt_stats_inc(&ln->stats, CLASH_EXCLUDED);
+	if (!lt_ct_is_exclusive(new->skb, new->ct)) {
+		lt_stats_inc(&new->ln->stats, CLASH_EXCLUDED);
 		return NF_ACCEPT;
 	}
 
@@ -201,11 +206,11 @@ unsigned int lt_clash_commit(struct lt_net *ln, struct sk_buff *skb,
 	 * it and confirm, which was two clashes of three when it was tried. The
 	 * loser goes on to confirm as it is, and is dropped there.
 	 */
-	tried = lt_ct_commit(skb, ct);
+	tried = lt_ct_commit(new->skb, new->ct);
 	if (unlikely(tried != LT_COMMIT_DONE))
-		return lt_clash_failed(ln, skb, ct, state, tried,
+		return lt_clash_failed(new, tried,
 				       mode == NF_LOOPTRACK_MODE_ENFORCE);
 
-	lt_stats_inc(&ln->stats, CLASH_COMMITTED);
+	lt_stats_inc(&new->ln->stats, CLASH_COMMITTED);
 	return NF_ACCEPT;
 }

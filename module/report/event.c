@@ -132,6 +132,9 @@ static void lt_event_trace(const struct net *net, const struct lt_event *ev)
 	case NF_LOOPTRACK_FEATURE_LOOPGUARD:
 		trace_looptrack_loopguard(net, ev);
 		break;
+	case NF_LOOPTRACK_FEATURE_LISTENERS:
+		trace_looptrack_listeners(net, ev);
+		break;
 	default:
 		break;
 	}

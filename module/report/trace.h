@@ -126,6 +126,7 @@ LT_TRACE_DECISION(looptrack_ports);
 LT_TRACE_DECISION(looptrack_linger);
 LT_TRACE_DECISION(looptrack_loopsnat);
 LT_TRACE_DECISION(looptrack_loopguard);
+LT_TRACE_DECISION(looptrack_listeners);
 
 #endif /* _LT_TRACE_H */
 

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A question to the NAT rules: what would they do with this packet? */
+
+#include <linux/bottom_half.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netfilter.h>
+#include <linux/percpu.h>
+#include <linux/sched/clock.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/dst.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/sock.h>
+
+#include "core/ct.h"
+#include "core/nathook.h"
+#include "core/rules.h"
+#include "core/work.h"
+#include "net.h"
+
+/*
+ * No table of rules can be read from here, and there are three kinds of them. So
+ * they are asked in the way in which the kernel asks: NAT's own hook function gets
+ * a packet, which was made for this, and an entry, which no packet will ever be
+ * matched to. What it writes into the entry is the answer. Then both are freed.
+ *
+ * Only the NAT chains of one hook run. What they do besides choosing can't be
+ * avoided: rules count the packet; "limit", "quota" and "recent" use it up, sets
+ * are added to, a LOG rule in a NAT chain logs, and one that chooses at random
+ * chooses anew. For the time of the question NAT lists the entry by its source,
+ * as it does with any entry: another flow of the same client's address and port
+ * may get the same source by it. conntrack counts the entry as long as it is there,
+ * in no statistics.
+ */
+
+/* A question is being asked on this CPU: by BHs off nothing else runs there. */
+static DEFINE_PER_CPU(bool, lt_rules_asking);
+
+static void lt_rules_put_ports(struct sk_buff *skb,
+			       const struct nf_conntrack_tuple *t)
+{
+	struct tcphdr *th;
+	struct udphdr *uh;
+
+	skb_set_transport_header(skb, skb->len);
+	if (t->dst.protonum == IPPROTO_TCP) {
+		th = skb_put_zero(skb, sizeof(*th));
+		th->source = t->src.u.tcp.port;
+		th->dest = t->dst.u.tcp.port;
+		th->doff = sizeof(*th) / 4;
+		th->syn = 1;
+		th->window = htons(65535);
+	} else {
+		uh = skb_put_zero(skb, sizeof(*uh));
+		uh->source = t->src.u.udp.port;
+		uh->dest = t->dst.u.udp.port;
+		uh->len = htons(sizeof(*uh));
+	}
+}
+
+static void lt_rules_put_ipv4(struct sk_buff *skb,
+			      const struct nf_conntrack_tuple *t)
+{
+	struct iphdr *iph = skb_put_zero(skb, sizeof(*iph));
+
+	lt_rules_put_ports(skb, t);
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->tot_len = htons(skb->len);
+	iph->frag_off = htons(IP_DF);
+	iph->ttl = 64;
+	iph->protocol = t->dst.protonum;
+	iph->saddr = t->src.u3.ip;
+	iph->daddr = t->dst.u3.ip;
+	ip_send_check(iph);
+	skb->protocol = htons(ETH_P_IP);
+	/* Without a policy look-up, which might ask a daemon for keys. */
+	IPCB(skb)->flags = IPSKB_XFRM_TRANSFORMED;
+}
+
+static void lt_rules_put_ipv6(struct sk_buff *skb,
+			      const struct nf_conntrack_tuple *t)
+{
+	struct ipv6hdr *iph = skb_put_zero(skb, sizeof(*iph));
+
+	lt_rules_put_ports(skb, t);
+	iph->version = 6;
+	iph->payload_len = htons(skb->len - sizeof(*iph));
+	iph->nexthdr = t->dst.protonum;
+	iph->hop_limit = 64;
+	iph->saddr = t->src.u3.in6;
+	iph->daddr = t->dst.u3.in6;
+	skb->protocol = htons(ETH_P_IPV6);
+	IP6CB(skb)->flags = IP6SKB_XFRM_TRANSFORMED;
+}
+
+static struct sk_buff *lt_rules_packet(const struct lt_question *q)
+{
+	struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + sizeof(struct ipv6hdr) +
+					sizeof(struct tcphdr),
+					GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!skb)
+		return NULL;
+
+	skb_reserve(skb, LL_MAX_HEADER);
+	skb_reset_network_header(skb);
+	if (q->packet.src.l3num == NFPROTO_IPV6)
+		lt_rules_put_ipv6(skb, &q->packet);
+	else
+		lt_rules_put_ipv4(skb, &q->packet);
+	skb->dev = q->dev;
+	skb->mark = q->marks.packet;
+	if (q->dst) {
+		dst_hold(q->dst);
+		skb_dst_set(skb, q->dst);
+	}
+	if (q->sk && refcount_inc_not_zero(&q->sk->sk_refcnt)) {
+		skb->sk = q->sk;
+		skb->destructor = sock_efree;
+	}
+
+	return skb;
+}
+
+static struct nf_conn *lt_rules_entry(const struct lt_question *q)
+{
+	const struct nf_conntrack_tuple *flow = q->flow ?: &q->packet;
+	struct nf_conntrack_tuple reply;
+	struct nf_conn *ct;
+
+	/* In a full table another one would have to go for it. */
+	if (!nf_ct_invert_tuple(&reply, &q->packet) ||
+	    nf_conntrack_count(q->net) >= nf_conntrack_max)
+		return NULL;
+
+	ct = nf_conntrack_alloc(q->net, q->zone, flow, &reply, GFP_ATOMIC);
+	if (IS_ERR(ct))
+		return NULL;
+
+	if (q->hook == NF_INET_POST_ROUTING)
+		ct->status |= IPS_DST_NAT_DONE | (q->flow ? IPS_DST_NAT : 0);
+#if IS_ENABLED(CONFIG_NF_CONNTRACK_MARK)
+	ct->mark = q->marks.flow;
+#endif
+	/* The packet's and ours: a rule may free the packet. */
+	refcount_set(&ct->ct_general.use, 2);
+
+	return ct;
+}
+
+static void lt_rules_read(const struct lt_question *q, const struct nf_conn *ct,
+			  struct lt_answer *answer)
+{
+	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	const union nf_inet_addr *addr;
+	__be16 port;
+
+	if (q->hook == NF_INET_POST_ROUTING) {
+		answer->addr = reply->dst.u3;
+		answer->port = reply->dst.u.all;
+		addr = &q->packet.src.u3;
+		port = q->packet.src.u.all;
+	} else {
+		answer->addr = reply->src.u3;
+		answer->port = reply->src.u.all;
+		addr = &q->packet.dst.u3;
+		port = q->packet.dst.u.all;
+	}
+	answer->changed = !nf_inet_addr_cmp(&answer->addr, addr) ||
+			  answer->port != port;
+}
+
+/* With BHs off. */
+static int lt_rules_run(const struct lt_question *q, struct lt_answer *answer)
+{
+	bool leaves = q->hook == NF_INET_POST_ROUTING;
+	const struct nf_hook_entry *base;
+	struct nf_hook_state state;
+	unsigned int verdict;
+	struct sk_buff *skb;
+	struct nf_conn *ct;
+	u64 begin;
+
+	base = lt_nathook_find(q->net, q->packet.src.l3num, q->hook);
+	if (!base)
+		return -ENOENT;
+
+	skb = lt_rules_packet(q);
+	if (!skb)
+		return -ENOMEM;
+	ct = lt_rules_entry(q);
+	if (!ct) {
+		consume_skb(skb);
+		return -ENOMEM;
+	}
+	nf_ct_set(skb, ct, IP_CT_NEW);
+
+	nf_hook_state_init(&state, q->hook, q->packet.src.l3num,
+			   leaves ? NULL : q->dev, leaves ? q->dev : NULL,
+			   leaves ? q->sk : NULL, q->net, NULL);
+	begin = local_clock();
+	verdict = base->hook(base->priv, skb, &state);
+	lt_work_spend(lt_net(q->net), local_clock() - begin);
+
+	if (verdict == NF_ACCEPT)
+		lt_rules_read(q, ct, answer);
+	if ((verdict & NF_VERDICT_MASK) != NF_STOLEN)
+		consume_skb(skb);
+	/* Takes it from NAT's list, too. */
+	nf_ct_put(ct);
+
+	return verdict == NF_ACCEPT ? 0 : -EINVAL;
+}
+
+/**
+ * lt_rules_ask() - ask the NAT rules about a packet that is not there
+ * @question: the packet
+ * @answer: filled on success
+ *
+ * For what a question does besides, see above.
+ *
+ * Context: any but hard interrupts, with RCU read lock; doesn't sleep.
+ * Return: 0. Or a negative error, and nothing is known: -ENOENT if there is no NAT
+ * or it can't be recognised, -ENOMEM if there is no memory or conntrack's table is
+ * full, -EBUSY if a rule itself led here, -EINVAL if the rules would not accept
+ * the packet or the question has no answer.
+ */
+int lt_rules_ask(const struct lt_question *question, struct lt_answer *answer)
+{
+	u8 proto = question->packet.dst.protonum;
+	int err = -EBUSY;
+
+	if ((proto != IPPROTO_TCP && proto != IPPROTO_UDP) ||
+	    (question->hook == NF_INET_POST_ROUTING && !question->dst))
+		return -EINVAL;
+
+	local_bh_disable();
+	if (!this_cpu_read(lt_rules_asking)) {
+		this_cpu_write(lt_rules_asking, true);
+		err = lt_rules_run(question, answer);
+		this_cpu_write(lt_rules_asking, false);
+	}
+	local_bh_enable();
+
+	return err;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LT_RULES_H
+#define _LT_RULES_H
+
+#include <net/netfilter/nf_conntrack_tuple.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "core/nat.h"
+
+struct dst_entry;
+struct net;
+struct net_device;
+struct sock;
+
+/**
+ * struct lt_question - a packet that is not there, the first one of a flow
+ * @net: network namespace
+ * @zone: conntrack zone
+ * @hook: NF_INET_PRE_ROUTING, for what NAT does to the destination, or
+ *	NF_INET_POST_ROUTING, to the source
+ * @packet: addresses and ports; of TCP or UDP, IPv4 or IPv6
+ * @flow: what the client sent, if NAT has changed the destination since; or NULL
+ * @dev: the device it comes by, or leaves by
+ * @sk: POST_ROUTING: the local socket that sends it, or NULL
+ * @dst: POST_ROUTING: its route
+ * @marks: its marks
+ */
+struct lt_question {
+	struct net *net;
+	const struct nf_conntrack_zone *zone;
+	unsigned int hook;
+	struct nf_conntrack_tuple packet;
+	const struct nf_conntrack_tuple *flow;
+	struct net_device *dev;
+	struct sock *sk;
+	struct dst_entry *dst;
+	struct lt_nat_marks marks;
+};
+
+/**
+ * struct lt_answer - the end of a flow that NAT would choose
+ * @changed: it is another one than the packet has
+ * @addr: address
+ * @port: port
+ */
+struct lt_answer {
+	bool changed;
+	union nf_inet_addr addr;
+	__be16 port;
+};
+
+int lt_rules_ask(const struct lt_question *question, struct lt_answer *answer);
+
+#endif /* _LT_RULES_H */

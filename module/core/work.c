@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A budget for runs of the NAT rules beyond the kernel's own. */
+
+#include <linux/bottom_half.h>
+#include <linux/jiffies.h>
+#include <linux/minmax.h>
+
+#include "core/work.h"
+#include "net.h"
+
+/*
+ * The NAT rules run in softirq, and what one run costs is the operator's affair:
+ * from 3,000 instructions to 1.6 million with 5,000 rules. In a range that is full
+ * each run searches in vain. Whoever sends first packets must not be able to buy
+ * many runs with each.
+ *
+ * One more run is what a lost race takes, and every first packet has it. All
+ * others are paid from a budget in time: a quarter of each jiffy for each
+ * namespace on each CPU. A run that takes more than a quarter of the budget is
+ * not bought at all: no first packet is to take more than three times as long as
+ * without the module, also where many come at once.
+ */
+#define LT_WORK_BUDGET	(TICK_NSEC / 4)
+#define LT_WORK_RUN	(LT_WORK_BUDGET / 4)
+
+/**
+ * lt_work_alloc() - make the budgets of a namespace
+ *
+ * Context: may sleep.
+ * Return: the budgets, or NULL for want of memory.
+ */
+struct lt_work __percpu *lt_work_alloc(void)
+{
+	return alloc_percpu(struct lt_work);
+}
+
+/**
+ * lt_work_free() - free them
+ * @work: from lt_work_alloc(), or NULL; no hook uses it
+ *
+ * Context: may sleep.
+ */
+void lt_work_free(struct lt_work __percpu *work)
+{
+	free_percpu(work);
+}
+
+static struct lt_work *lt_work_get(struct lt_net *ln)
+{
+	struct lt_work *work = this_cpu_ptr(ln->work);
+	u32 now = jiffies;
+
+	if (work->tick != now) {
+		work->tick = now;
+		work->left = LT_WORK_BUDGET;
+	}
+
+	return work;
+}
+
+/**
+ * lt_work_may() - may the NAT rules run once more
+ * @ln: the module's part of the network namespace
+ * @where: hash of the addresses between which a port is looked for; 0 if none is
+ *
+ * A refusal is counted.
+ *
+ * Context: any but hard interrupts.
+ * Return: false if the budget does not allow for a run like the last one, or if a
+ * search at the same place has just been in vain.
+ */
+bool lt_work_may(struct lt_net *ln, u32 where)
+{
+	const struct lt_work *work;
+	bool may;
+
+	local_bh_disable();
+	work = lt_work_get(ln);
+	may = work->cost <= min_t(u32, work->left, LT_WORK_RUN) &&
+	      !(where && work->full == where &&
+		(s32)(work->until - (u32)jiffies) >= 0);
+	/* The run that was dear may have been so by chance. */
+	if (work->cost > LT_WORK_RUN)
+		this_cpu_ptr(ln->work)->cost -= work->cost / 8;
+	if (!may)
+		lt_stats_inc(&ln->stats, WORK_BOUNDED);
+	local_bh_enable();
+
+	return may;
+}
+
+/**
+ * lt_work_spend() - the NAT rules have run once more
+ * @ln: the module's part of the network namespace
+ * @ns: how long, in nanoseconds
+ *
+ * Context: any but hard interrupts.
+ */
+void lt_work_spend(struct lt_net *ln, u64 ns)
+{
+	u32 cost = min_t(u64, ns, U32_MAX);
+	struct lt_work *work;
+
+	local_bh_disable();
+	work = lt_work_get(ln);
+	work->cost = cost;
+	work->left -= min(cost, work->left);
+	local_bh_enable();
+}
+
+/**
+ * lt_work_full() - a search was in vain
+ * @ln: the module's part of the network namespace
+ * @where: as in lt_work_may()
+ *
+ * The next flows on this CPU are spared the same search for a jiffy or two.
+ *
+ * Context: any but hard interrupts.
+ */
+void lt_work_full(struct lt_net *ln, u32 where)
+{
+	struct lt_work *work;
+
+	local_bh_disable();
+	work = this_cpu_ptr(ln->work);
+	work->full = where;
+	work->until = (u32)jiffies + 1;
+	local_bh_enable();
+}
