@@ -2,10 +2,12 @@
 /* A question to the NAT rules: what would they do with this packet? */
 
 #include <linux/bottom_half.h>
+#include <linux/icmp.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
+#include <linux/sctp.h>
 #include <linux/sched/clock.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
@@ -14,6 +16,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_nat.h>
 #include <net/sock.h>
 
 #include "core/ct.h"
@@ -40,25 +43,57 @@
 /* A question is being asked on this CPU: by BHs off nothing else runs there. */
 static DEFINE_PER_CPU(bool, lt_rules_asking);
 
+static bool lt_rules_has_ports(u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP ||
+	       proto == IPPROTO_SCTP;
+}
+
+static bool lt_rules_knows(u8 proto)
+{
+	return lt_rules_has_ports(proto) || proto == IPPROTO_ICMP ||
+	       proto == IPPROTO_ICMPV6;
+}
+
+/* What begins a flow of that protocol: a SYN, an INIT without its chunk, an echo
+ * request. Checksums are of no use here.
+ */
 static void lt_rules_put_ports(struct sk_buff *skb,
 			       const struct nf_conntrack_tuple *t)
 {
+	struct icmphdr *icmp;
+	struct sctphdr *sctp;
 	struct tcphdr *th;
 	struct udphdr *uh;
 
 	skb_set_transport_header(skb, skb->len);
-	if (t->dst.protonum == IPPROTO_TCP) {
+	switch (t->dst.protonum) {
+	case IPPROTO_TCP:
 		th = skb_put_zero(skb, sizeof(*th));
 		th->source = t->src.u.tcp.port;
 		th->dest = t->dst.u.tcp.port;
 		th->doff = sizeof(*th) / 4;
 		th->syn = 1;
 		th->window = htons(65535);
-	} else {
+		break;
+	case IPPROTO_UDP:
 		uh = skb_put_zero(skb, sizeof(*uh));
 		uh->source = t->src.u.udp.port;
 		uh->dest = t->dst.u.udp.port;
 		uh->len = htons(sizeof(*uh));
+		break;
+	case IPPROTO_SCTP:
+		sctp = skb_put_zero(skb, sizeof(*sctp));
+		sctp->source = t->src.u.sctp.port;
+		sctp->dest = t->dst.u.sctp.port;
+		break;
+	default:
+		/* ICMPv6 has the same layout. */
+		icmp = skb_put_zero(skb, sizeof(*icmp));
+		icmp->type = t->dst.u.icmp.type;
+		icmp->code = t->dst.u.icmp.code;
+		icmp->un.echo.id = t->src.u.icmp.id;
+		break;
 	}
 }
 
@@ -171,8 +206,17 @@ static void lt_rules_read(const struct lt_question *q, const struct nf_conn *ct,
 		addr = &q->packet.dst.u3;
 		port = q->packet.dst.u.all;
 	}
+	/* An echo has no port: its tuple has an id in one place and a type in
+	 * the other.
+	 */
 	answer->changed = !nf_inet_addr_cmp(&answer->addr, addr) ||
-			  answer->port != port;
+			  (lt_rules_has_ports(q->packet.dst.protonum) &&
+			   answer->port != port);
+#if IS_ENABLED(CONFIG_NF_NAT_MASQUERADE)
+	answer->masqueraded = nfct_nat(ct) && nfct_nat(ct)->masq_index;
+#else
+	answer->masqueraded = false;
+#endif
 }
 
 /* With BHs off. */
@@ -232,10 +276,9 @@ static int lt_rules_run(const struct lt_question *q, struct lt_answer *answer)
  */
 int lt_rules_ask(const struct lt_question *question, struct lt_answer *answer)
 {
-	u8 proto = question->packet.dst.protonum;
 	int err = -EBUSY;
 
-	if ((proto != IPPROTO_TCP && proto != IPPROTO_UDP) ||
+	if (!lt_rules_knows(question->packet.dst.protonum) ||
 	    (question->hook == NF_INET_POST_ROUTING && !question->dst))
 		return -EINVAL;
 

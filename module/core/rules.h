@@ -18,7 +18,7 @@ struct sock;
  * @zone: conntrack zone
  * @hook: NF_INET_PRE_ROUTING, for what NAT does to the destination, or
  *	NF_INET_POST_ROUTING, to the source
- * @packet: addresses and ports; of TCP or UDP, IPv4 or IPv6
+ * @packet: addresses and ports; of TCP, UDP, SCTP or an ICMP echo, IPv4 or IPv6
  * @flow: what the client sent, if NAT has changed the destination since; or NULL
  * @dev: the device it comes by, or leaves by
  * @sk: POST_ROUTING: the local socket that sends it, or NULL
@@ -40,11 +40,13 @@ struct lt_question {
 /**
  * struct lt_answer - the end of a flow that NAT would choose
  * @changed: it is another one than the packet has
+ * @masqueraded: a rule that masquerades has chosen it
  * @addr: address
  * @port: port
  */
 struct lt_answer {
 	bool changed;
+	bool masqueraded;
 	union nf_inet_addr addr;
 	__be16 port;
 };

@@ -147,13 +147,15 @@ static struct net_device *lt_loopsnat_device(struct net *net, u8 pf,
 	return NULL;
 }
 
-/* Would the rules change this one, too? */
+/* Would the rules change this one, too? To masquerade by a device that has the
+ * packet's address changes nothing, but is a rule that matched.
+ */
 static bool lt_loopsnat_hits(const struct lt_question *question)
 {
 	struct lt_answer answer;
 
 	return !lt_rules_ask(question, &answer) &&
-	       !nf_inet_addr_cmp(&answer.addr, &question->packet.src.u3);
+	       (answer.changed || answer.masqueraded);
 }
 
 /* Ask about the packet in the question: by the device of its route, and by one
