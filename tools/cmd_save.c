@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exempt.h"
 #include "order.h"
 #include "out.h"
 
@@ -74,6 +75,22 @@ static void show_proxies(json_t *feature)
 		fputs(" proxy none", stdout);
 }
 
+/* Likewise. */
+static void show_exempts(json_t *feature)
+{
+	json_t *exempts = json_object_get(feature, "exempt"), *exempt;
+	size_t i;
+
+	json_array_foreach(exempts, i, exempt) {
+		char item[EXEMPT_SIZE];
+
+		exempt_text(exempt, item, sizeof(item));
+		printf(" %s", item);
+	}
+	if (!exempts && !strcmp(out_text(feature, "name"), "listeners"))
+		fputs(" exempt none", stdout);
+}
+
 static void show(json_t *features)
 {
 	json_t *feature;
@@ -89,6 +106,7 @@ static void show(json_t *features)
 		if (order_mark(feature, mark, sizeof(mark)))
 			printf(" %s", mark);
 		show_proxies(feature);
+		show_exempts(feature);
 		putchar('\n');
 	}
 }

@@ -25,7 +25,7 @@ static enum exit_code cmd_set_run(int argc, char **argv)
 
 const struct command cmd_set = {
 	.name = "set",
-	.args = "FEATURE MODE [mark VALUE/MASK] [proxy BY ...] ...",
+	.args = "FEATURE MODE [MORE] ...",
 	.help = "change modes, all or none",
 	.run = cmd_set_run,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "exempt.h"
 #include "order.h"
 #include "out.h"
 #include "proxy.h"
@@ -145,6 +146,29 @@ static int show_proxies(json_t *feature, int column)
 	return column;
 }
 
+/* The ports that listeners leaves alone. */
+static int show_exempts(json_t *feature, int column)
+{
+	json_t *exempt;
+	size_t i;
+
+	json_array_foreach(json_object_get(feature, "exempt"), i, exempt) {
+		char item[EXEMPT_SIZE + 2] = "  ";
+
+		exempt_text(exempt, item + 2, sizeof(item) - 2);
+		column = show_item(column, item);
+	}
+	return column;
+}
+
+/* What belongs to @feature alone. */
+static int show_more(json_t *feature, int column)
+{
+	column = show_mark(feature, column);
+	column = show_proxies(feature, column);
+	return show_exempts(feature, column);
+}
+
 /* The counters of @feature. */
 static void show_counters(const char *feature, json_t *counters, int column)
 {
@@ -193,8 +217,7 @@ static void show_feature(json_t *feature, json_t *counters)
 	out_word(out_text(feature, "mode"), 8);
 	column += printf(" %s", by_default);
 	if (json_is_true(json_object_get(feature, "supported")))
-		show_counters(name, counters,
-			      show_proxies(feature, show_mark(feature, column)));
+		show_counters(name, counters, show_more(feature, column));
 	else
 		show_item(column, "  not supported by this module");
 	putchar('\n');

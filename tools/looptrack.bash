@@ -5,7 +5,7 @@
 _looptrack()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local features='clash stale ports linger loopsnat loopguard origin passmark express'
+	local features='clash stale ports linger loopsnat loopguard origin passmark express listeners'
 	local protocols='tcp udp icmp icmpv6 sctp'
 	local word words='' command='' prefix='' wanted=feature feature='' i
 
@@ -45,7 +45,8 @@ _looptrack()
 		# A feature, which is given once, its mode, and what only it has.
 		for word in "${COMP_WORDS[@]:i + 1:COMP_CWORD - i - 1}"; do
 			case $wanted:$word in
-			feature:mark | feature:proxy | proxy:port | proxy:uid | proxy:cgroup)
+			feature:mark | feature:proxy | feature:exempt | proxy:port | proxy:uid | \
+				proxy:cgroup)
 				wanted=$word
 				;;
 			feature:*)
@@ -60,6 +61,7 @@ _looptrack()
 		feature)
 			[[ ${COMP_WORDS[COMP_CWORD - 2]} == passmark ]] && words='mark'
 			[[ $feature == loopguard ]] && words='proxy'
+			[[ $feature == listeners ]] && words='exempt'
 			for word in $features; do
 				[[ " ${COMP_WORDS[*]:i} " == *" $word "* ]] || words+=" $word"
 			done
@@ -72,6 +74,9 @@ _looptrack()
 			;;
 		proxy)
 			words='port uid cgroup none'
+			;;
+		exempt)
+			words='none'
 			;;
 		cgroup)
 			words=$(compgen -d -- "$current")

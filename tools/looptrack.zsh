@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # zsh completion for looptrack(8)
 
-local features=(clash stale ports linger loopsnat loopguard origin passmark express)
+local features=(clash stale ports linger loopsnat loopguard origin passmark express listeners)
 local commands=(
 	'status:module, namespace, features and counters on one screen'
 	'set:change modes, all or none'
@@ -75,7 +75,7 @@ set)
 	# A feature, which is given once, its mode, and what only it has.
 	for word in $words[2,CURRENT-1]; do
 		case $wanted:$word in
-		feature:(mark|proxy) | proxy:(port|uid|cgroup))
+		feature:(mark|proxy|exempt) | proxy:(port|uid|cgroup))
 			wanted=$word
 			;;
 		feature:*)
@@ -90,6 +90,7 @@ set)
 	feature)
 		[[ $words[CURRENT-2] == passmark ]] && features+=(mark)
 		[[ $feature == loopguard ]] && features+=(proxy)
+		[[ $feature == listeners ]] && features+=(exempt)
 		_values feature $features
 		;;
 	mode)
@@ -100,6 +101,9 @@ set)
 		;;
 	proxy)
 		_values 'what it is known by' port uid cgroup none
+		;;
+	exempt)
+		_values 'PORT, FIRST-LAST or' none
 		;;
 	port | uid)
 		_message -e $wanted number

@@ -9,8 +9,8 @@
 #include "out.h"
 #include "word.h"
 
-/* The longest line that says anything names each feature once, a mark, and proxies. */
-#define WORDS_MAX	64
+/* The longest line names each feature once, a mark, proxies and exempt ports. */
+#define WORDS_MAX	96
 
 static enum exit_code parse_mark(const char *where, const char *text, struct order *order)
 {
@@ -58,6 +58,17 @@ static enum exit_code parse_more(const char *where, unsigned int feature, int co
 		if (code)
 			return code;
 		*used += more;
+	}
+	while (*used < count && !strcmp(words[*used], "exempt")) {
+		if (feature != NF_LOOPTRACK_FEATURE_LISTENERS)
+			return fail(EXIT_USAGE,
+				    "%s: feature \"%s\" has no exempt ports, only listeners has",
+				    where, name);
+		code = exempt_parse(&order->exempts, where,
+				    *used + 1 < count ? words[*used + 1] : NULL);
+		if (code)
+			return code;
+		*used += 2;
 	}
 	return EXIT_OK;
 }
@@ -161,6 +172,7 @@ void orders_put(struct orders *orders, struct nl *nl)
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK_MASK, order->mask);
 		}
 		proxy_put(nlh, &order->proxies);
+		exempt_put(nlh, &order->exempts);
 		mnl_attr_nest_end(nlh, nest);
 	}
 }

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <linux/nf_looptrack.h>
 
+#include "exempt.h"
 #include "nl.h"
 #include "proxy.h"
 
@@ -20,6 +21,7 @@
  * @mark: bits to set
  * @mask: bits to change
  * @proxies: what is to be known as a proxy
+ * @exempts: ports that listeners is to leave alone
  * @line: of the file that says so
  * @offset: where it starts in the request
  */
@@ -27,6 +29,7 @@ struct order {
 	bool given, marked;
 	uint32_t mode, mark, mask;
 	struct proxies proxies;
+	struct exempts exempts;
 	unsigned int line;
 	size_t offset;
 };
@@ -40,7 +43,7 @@ struct orders {
 };
 
 /**
- * orders_parse() - understand "FEATURE MODE [mark VALUE/MASK] [proxy BY ...] ..."
+ * orders_parse() - understand "FEATURE MODE [mark VALUE/MASK] [proxy BY ...] [exempt PORTS ...] ..."
  * @orders: what was understood before, which is added to
  * @where: what complaints start with
  * @line: of the file, or 0

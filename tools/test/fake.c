@@ -118,6 +118,17 @@ static void put_proxies(struct nlmsghdr *nlh)
 		put_cgroup(nlh, 123456789012345);
 }
 
+/* What listeners leaves alone. */
+static void put_exempt(struct nlmsghdr *nlh, uint16_t from, uint16_t to)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_EXEMPT);
+
+	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_EXEMPT_FROM, from);
+	if (to)
+		mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_EXEMPT_TO, to);
+	mnl_attr_nest_end(nlh, nest);
+}
+
 static void put_features(const struct nlmsghdr *request)
 {
 	struct nlmsghdr *nlh = begin_genl(FAMILY, request->nlmsg_seq,
@@ -138,6 +149,8 @@ static void put_features(const struct nlmsghdr *request)
 		bool skips = i == NF_LOOPTRACK_FEATURE_EXPRESS && is("express");
 		bool guards = i == NF_LOOPTRACK_FEATURE_LOOPGUARD &&
 			      (is("guarding") || is("proxied"));
+		bool listens = i == NF_LOOPTRACK_FEATURE_LISTENERS &&
+			       (is("listening") || is("exempted"));
 		int mode = acts || skips ? NF_LOOPTRACK_MODE_ENFORCE :
 					   NF_LOOPTRACK_MODE_OFF;
 
@@ -145,7 +158,7 @@ static void put_features(const struct nlmsghdr *request)
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE, mode);
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_DEFAULT,
 				 i > NF_LOOPTRACK_FEATURE_MAX ? 17 : mode);
-		if (acts || marks || skips || guards || is("future"))
+		if (acts || marks || skips || guards || listens || is("future"))
 			mnl_attr_put(nlh, NF_LOOPTRACK_A_FEATURE_SUPPORTED, 0, NULL);
 		if (marks && is("marking")) {
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MARK, 0x80001000);
@@ -153,6 +166,11 @@ static void put_features(const struct nlmsghdr *request)
 		}
 		if (guards && is("proxied"))
 			put_proxies(nlh);
+		if (listens && is("exempted")) {
+			put_exempt(nlh, 500, 0);
+			put_exempt(nlh, 4500, 4500);
+			put_exempt(nlh, 27015, 27020);
+		}
 		mnl_attr_nest_end(nlh, nest);
 	}
 	end(nlh);
@@ -185,6 +203,14 @@ static void print_proxy(const struct nlattr *proxy)
 	}
 }
 
+static void print_exempt(const struct nlattr *exempt)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, exempt)
+		fprintf(stderr, "%c%u", "?e-"[mnl_attr_get_type(attr)], mnl_attr_get_u16(attr));
+}
+
 /* What was asked for, in the order of the attributes, for the test to see. */
 static void print_set(const struct nlmsghdr *request)
 {
@@ -198,6 +224,10 @@ static void print_set(const struct nlmsghdr *request)
 				print_proxy(attr);
 			else if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_FEATURE_NO_PROXY)
 				fputc('n', stderr);
+			else if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_FEATURE_EXEMPT)
+				print_exempt(attr);
+			else if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_FEATURE_NO_EXEMPT)
+				fputc('x', stderr);
 			else
 				fprintf(stderr, "%c%u", "?fm??vk"[mnl_attr_get_type(attr)],
 					mnl_attr_get_u32(attr));

@@ -18,6 +18,7 @@ LINES = [line.split() for line in """status
 set clash enforce stale observe
 set passmark enforce mark 0x1000/0x1000
 set loopguard enforce proxy port 15001 proxy uid 101
+set listeners enforce exempt 500 exempt 27015-27020
 reset
 stats --explain
 --prometheus stats
@@ -39,8 +40,8 @@ monitor -C 3 --feature clash --decision repicked
 trace -a -C 2 tcp * 10.9.0.1:80
 -n /proc/self/ns/net -c never trace udp 10.1.0.2 *
 help""".splitlines()]
-WORDS = """clash stale ports linger loopsnat passmark loopguard express origin off observe
-    enforce mark proxy port cgroup uid any list get watch tcp udp sctp icmp 6 17 253 0 -1 256
+WORDS = """clash stale ports linger loopsnat passmark loopguard express origin listeners
+    off observe enforce mark proxy exempt 500 27015-27020 2-1 port cgroup uid any list get watch tcp udp sctp icmp 6 17 253 0 -1 256
     4294967296 0x1000/0x1000 0x1/0x2 0/0 * *:80 *:0 10.1.0.2 10.1.0.2:1024 10.9.0.1:80
     203.0.113.1:80 10.1.0.2:40000 ::1 [::1]:80 2001:db8::2 [2001:db8::2]:1024 ::ffff:10.1.0.2
     10.0.0.0/8 10.0.0.0/33 ::/0 root nobody / /system.slice - /dev/null /dev/full /nowhere
@@ -95,7 +96,7 @@ def orders(rng):
     """A file for restore."""
     lines = []
     for _ in range(rng.randrange(6)):
-        words = [spoil(rng, rng.choice(WORDS[:20])) for _ in range(rng.randrange(5))]
+        words = [spoil(rng, rng.choice(WORDS[:24])) for _ in range(rng.randrange(5))]
         lines.append(" ".join(["set"] * rng.randrange(2) + words))
     return rng.choice(["\n", "\n", " # ", "\0", "\r\n"]).join(lines)
 
@@ -130,7 +131,9 @@ def main():
     endings = dict.fromkeys(EXITS, 0)
     for _ in range(count):
         args, mood, text = line(rng), rng.choice(MOODS), orders(rng)
-        env = dict(os.environ, LOOPTRACK_FAKE=mood, UBSAN_OPTIONS="halt_on_error=1",
+        # "watched" ends flow watch after three lists.
+        env = dict(os.environ, LOOPTRACK_FAKE=mood + " watched",
+                   UBSAN_OPTIONS="halt_on_error=1",
                    ASAN_OPTIONS="exitcode=99:detect_leaks=0")
         try:
             done = subprocess.run([tool] + args, input=text.encode(), env=env, timeout=20,

@@ -22,6 +22,7 @@ static size_t write_orders(const struct orders *orders, char *text)
 
 	for (size_t i = 0; i < ARRAY_SIZE(orders->feature); i++) {
 		const struct order *order = &orders->feature[i];
+		const struct exempts *exempts = &order->exempts;
 		const struct proxies *proxies = &order->proxies;
 
 		if (!order->given)
@@ -35,6 +36,11 @@ static size_t write_orders(const struct orders *orders, char *text)
 		for (unsigned int j = 0; j < proxies->count; j++)
 			len += sprintf(text + len, " proxy %s %" PRIu64,
 				       by[proxies->proxy[j].by], proxies->proxy[j].value);
+		if (exempts->none)
+			len += sprintf(text + len, " exempt none");
+		for (unsigned int j = 0; j < exempts->count; j++)
+			len += sprintf(text + len, " exempt %u-%u", exempts->range[j].from,
+				       exempts->range[j].to);
 		text[len++] = '\n';
 	}
 	return len;
@@ -44,7 +50,7 @@ static size_t write_orders(const struct orders *orders, char *text)
 static void check_again(const struct orders *orders)
 {
 	struct orders again = {};
-	char text[1024], copy[sizeof(text)];
+	char text[2048], copy[sizeof(text)];
 	size_t len = write_orders(orders, text);
 
 	memcpy(copy, text, len);

@@ -140,6 +140,21 @@ for words in 'none proxy none' 'none proxy uid 0' 'uid 0 proxy none'; do
 done
 expect_sh "set: nine proxies" 1 'more than 8 proxies' \
 	'$tool set loopguard enforce $(printf "proxy uid %s " 1 2 3 4 5 6 7 8 9)'
+expect_sh "set: exempt of another feature" 1 '"ports" has no exempt ports, only listeners has' \
+	'$tool set ports off exempt 500'
+expect_sh "set: exempt without mode" 1 'mode "exempt" is none of' '$tool set listeners exempt 500'
+expect_sh "set: exempt, of which" 1 'no port given behind exempt' '$tool set listeners off exempt'
+for port in '""' 0 65536 -1 +1 '" 1"' 1x 0x50 http 1- -1- 1-2-3 2-1 0-1 1-65536 000000000-1 \
+	99999999999999999999 nothing; do
+	expect_sh "set: exempt $port" 1 'is none of: PORT, FIRST-LAST (1 to 65535), none' \
+		"\$tool set listeners enforce exempt $port"
+done
+for words in 'none exempt none' 'none exempt 1' '1 exempt none'; do
+	expect_sh "set: exempt $words" 1 'exempt none goes with no other exempt' \
+		"\$tool set listeners enforce exempt $words"
+done
+expect_sh "set: seventeen exempt ports" 1 'more than 16 exempt ranges' \
+	'$tool set listeners enforce $(printf "exempt %s " $(seq 17))'
 
 # wrong_file NAME TEXT CONTENTS: the first thing that is said is TEXT, of a line or
 # of the file, and nothing was sent.
@@ -162,6 +177,9 @@ wrong_file "half a mark" '1: mark "1/" is not VALUE/MASK' 'passmark off mark 1/ 
 wrong_file "mark beyond its mask" '1: mark "3/1" has bits outside' 'passmark off mark 3/1\n'
 wrong_file "proxy of another feature" '1: feature "clash" has no proxies' 'clash off proxy none\n'
 wrong_file "no proxy" '1: proxy "" is none of: port PORT' 'loopguard off proxy\nuid 1\n'
+wrong_file "exempt of another feature" '1: feature "clash" has no exempt ports' \
+	'clash off exempt 1\n'
+wrong_file "no exempt port" '1: no port given behind exempt' 'listeners off exempt\n1\n'
 wrong_file "no user" '1: no uid given behind proxy uid' 'loopguard off proxy uid # 1\n'
 wrong_file "no cgroup" '2: there is no cgroup "/no/such"; start its service first, or name the' \
 	'clash off\nloopguard off proxy uid 1 proxy cgroup /no/such\n'
@@ -174,7 +192,7 @@ wrong_file "a NUL at the end" '2: this is no text' 'clash off\n\0'
 wrong_file "a NUL in a comment" '1: this is no text' '#\0\nclash off\n'
 wrong_file "a byte order mark" '1: feature "' '\0357\0273\0277clash off\n'
 wrong_file "many words" '1: too many words; say one feature a line' \
-	"$(printf 'clash off %.0s' $(seq 33))\n"
+	"$(printf 'clash off %.0s' $(seq 49))\n"
 wrong_file "nothing" ' no feature in it; say FEATURE MODE, one a line' ''
 wrong_file "only comments" ' no feature in it' '# clash off\n\n   \n#'
 wrong_file "too long" ' longer than 65536 bytes' "clash off\n$(printf '#%65526s' '')\n"
@@ -341,13 +359,15 @@ expect "status: defaults" 0 'defaults   netns=all' '' status
 expect "status: feature" 0 'clash      enforce  enforce   committed 102' '' status
 expect "status: unsupported feature" 0 \
 	'express    off      off       not supported by this module' '' status
-expect "status: older module" 0 'express    off      off       not supported' few status
+expect "status: older module" 0 'listeners  off      off       not supported' few status
 expect "status: counters of a feature" 0 \
 	'stale      enforce  enforce   seen 111  evicted 112  shared 113' '' status
 expect "status: more than fit a line" 0 \
 	"$(printf '%30s' '')moved 118  exhausted 119  demuxed 120" '' status
-expect "status: counter of no feature" 0 'events_lost 110' '' status
-expect_sh "status: no counter twice" 0 '=1=' 'echo "=$($fake status | grep -c "^[a-z]*_")="'
+expect "status: counters of no feature" 0 'events_lost  110
+work_bounded 140
+' '' status
+expect_sh "status: no counter twice" 0 '=2=' 'echo "=$($fake status | grep -c "^[a-z]*_")="'
 expect_sh "status: one screen" 0 '=yes=' '[ $($fake status | wc -l) -lt 24 ] && echo =yes='
 expect_sh "status: width" 0 '=0=' \
 	'echo "=$(LOOPTRACK_FAKE=huge $fake status | grep -c ".\{80\}")="'
@@ -372,12 +392,19 @@ expect "status: JSON of a cgroup that is gone" 0 ',{"cgroup":123456789012345}]}'
 	'proxied gone' -j status
 [ -z "$unified" ] ||
 	expect "status: JSON of a cgroup" 0 '{"cgroup":'"$root"',"path":"/"}' proxied -j status
+expect "status: exempt ports" 0 \
+	'listeners  off      off       exempt 500  exempt 4500  exempt 27015-27020
+                              seen 135  moved 136  exhausted 137  spared 138' exempted status
+expect "status: no exempt port" 0 'listeners  off      off       seen 135' listening status
+expect "status: JSON of exempt ports" 0 \
+	'"exempt":[{"from":500},{"from":4500,"to":4500},{"from":27015,"to":27020}]}' \
+	exempted -j status
 expect "status: what express changes" 0 \
 	"           PREROUTING and INPUT don't see packets of accepted loopback flows" \
 	express status
 expect_sh "status: what it does not change" 0 '=0=' 'echo "=$($fake status | grep -c INPUT)="'
-expect "status: unknown feature" 0 'feature-9  off      mode-17' unknown status
-expect "status: unknown counter" 0 'counter-35  135' unknown status
+expect "status: unknown feature" 0 'feature-10 off      mode-17' unknown status
+expect "status: unknown counter" 0 'counter-41   141' unknown status
 expect "status: unknown default" 0 'netns=netns-9' unknown status
 expect "status: colour" 0 "$(printf 'clash      \033[32menforce\033[0m  enforce')" '' \
 	-c always status
@@ -389,10 +416,10 @@ status+='{"name":"stale","mode":"enforce","default":"enforce","supported":true},
 expect "status: JSON" 0 "$status" \
 	'' -j status
 expect "status: JSON of older module" 0 \
-	'{"name":"express","mode":"off","default":"off","supported":false}],"counters":{"clash_' \
+	'{"name":"listeners","mode":"off","default":"off","supported":false}],"counters":{"clash_' \
 	few -j status
 expect "status: pretty JSON" 0 '        "version": "0.9.9"' '' -jp status
-expect "stats" 0 'clash_lost         108' '' stats
+expect "stats" 0 'clash_lost          108' '' stats
 counters='{"clash_committed":102,"clash_seen":103,"clash_repicked":104,'
 counters+='"clash_exhausted":105,"clash_refused":106,"clash_unable":107,"clash_lost":108,'
 counters+='"clash_excluded":109,"events_lost":110,'
@@ -404,10 +431,12 @@ counters+='"loopsnat_seen":124,"loopsnat_restored":125,'
 counters+='"passmark_seen":126,"passmark_marked":127,'
 counters+='"loopguard_seen":128,"loopguard_released":129,'
 counters+='"express_seen":130,"express_spared":131,'
-counters+='"origin_seen":132,"origin_noted":133,"origin_dropped":134}'
+counters+='"origin_seen":132,"origin_noted":133,"origin_dropped":134,'
+counters+='"listeners_seen":135,"listeners_moved":136,"listeners_exhausted":137,'
+counters+='"listeners_spared":138,"linger_dropped":139,"work_bounded":140}'
 expect "stats: no padding" 0 "$counters" \
 	'' -j stats
-expect "stats: unknown counter" 0 '"origin_dropped":134,"counter-35":135}' unknown -j stats
+expect "stats: unknown counter" 0 '"work_bounded":140,"counter-41":141}' unknown -j stats
 expect "stats: largest integer" 0 '"clash_seen":9223372036854775807' huge -j stats
 expect "stats: --explain" 0 '    New flows that lost their port and were committed' '' \
 	stats --explain
@@ -443,7 +472,7 @@ expect_sh "stats: --prometheus, each counter" 0 '==' 'echo "=$(
 	$fake -j stats | grep -o "\"[a-z_]*\"" | tr -d \" | sort >"'"$work"'/counters"
 	$fake stats --prometheus | sed -n "s/^looptrack_\(.*\)_total [0-9]*$/\1/p" | sort |
 		diff "'"$work"'/counters" -)="'
-expect_sh "stats: --prometheus, three modes of each feature" 0 '=27=9=' 'echo "=$(
+expect_sh "stats: --prometheus, three modes of each feature" 0 '=30=10=' 'echo "=$(
 	$fake stats --prometheus | grep -c "^looptrack_feature_mode{")=$(
 	$fake stats --prometheus | grep -c "^looptrack_feature_mode{.*} 1$")="'
 expect_sh "stats: --prometheus, nothing without a name" 0 '==' \
@@ -451,7 +480,7 @@ expect_sh "stats: --prometheus, nothing without a name" 0 '==' \
 expect "stats: --prometheus, absent" 3 'modprobe nf_looptrack' absent stats --prometheus
 expect_sh "stats: --prometheus, nothing of half an answer" 0 '==' \
 	'echo "=$(LOOPTRACK_FAKE=short $fake stats --prometheus 2>/dev/null)="'
-for words in '' huge few unknown marking; do
+for words in '' huge few unknown marking exempted; do
 	expect_sh "stats: --prometheus, promtool, $words" 0 '=0==' \
 		"said=\$(LOOPTRACK_FAKE=$words \$fake stats --prometheus |
 			'$promtool' check metrics 2>&1); echo \"=\$?=\$said=\""
@@ -511,6 +540,13 @@ expect "set: no proxy" 0 'set f0m0 f5m0n f7m0' '' \
 expect "set: eight proxies" 0 'set f5m1u1u2u3u4u5u6u7u8' '' \
 	set loopguard observe proxy uid 1 proxy uid 2 proxy uid 3 proxy uid 4 \
 	proxy uid 5 proxy uid 6 proxy uid 7 proxy uid 8
+expect "set: exempt ports" 0 'set f0m0 f9m2e500e4500e27015-27020' '' \
+	set listeners enforce exempt 500 exempt 4500-4500 exempt 27015-27020 clash off
+expect "set: largest exempt ports" 0 'set f9m1e1-65535e65535' '' \
+	set listeners observe exempt 1-65535 exempt 65535
+expect "set: no exempt port" 0 'set f0m0 f9m0x' '' set listeners off exempt none clash off
+expect "set: sixteen exempt ports" 0 'e14e15e16
+' '' set listeners enforce $(printf 'exempt %s ' {1..16})
 for cgroup in ${unified:+/ "$unified" "$unified/"}; do
 	expect "set: proxy cgroup $cgroup" 0 "set f5m1c$root" '' \
 		set loopguard observe proxy cgroup "$cgroup"
@@ -521,7 +557,7 @@ expect_sh "save: each supported feature" 0 '=clash stale ports linger origin pas
 	'echo "=$($fake save | sed -n "s/^\([a-z]*\)  *[a-z]*$/\1/p" | tr "\n" " ")="'
 expect_sh "save: a comment says what it is" 0 '# Written by looptrack save' '$fake save | head -n 1'
 expect_sh "save: no mark yet" 0 '=passmark   off=' 'echo "=$($fake save | grep passmark)="'
-expect "save: a feature of the future" 5 '"feature-9 off" is of a module newer than this tool' \
+expect "save: a feature of the future" 5 '"feature-10 off" is of a module newer than this tool' \
 	'unknown future' save
 expect_sh "save: nothing of half a configuration" 0 '==' \
 	'echo "=$(LOOPTRACK_FAKE="unknown future" $fake save 2>/dev/null)="'
@@ -529,6 +565,9 @@ expect "save: unsupported feature of the future" 0 'passmark   off' unknown save
 expect "save: no features at all" 5 'its answer is not understood' bare save
 expect "save: JSON's home without features" 5 'its answer is not understood' bare -j status
 expect "save: no proxy" 0 'loopguard  off proxy none' guarding save
+expect "save: no exempt port" 0 'listeners  off exempt none' listening save
+expect "save: exempt ports" 0 'listeners  off exempt 500 exempt 4500 exempt 27015-27020' exempted \
+	save
 expect "save: a cgroup that is gone" 7 \
 	'save: cgroup 123456789012345 is gone or cannot be seen: name the proxies again' \
 	'proxied gone' save
@@ -548,6 +587,9 @@ restores "lines as others end them" 'set f0m0 f1m1' 'clash off\r\nstale observe\
 restores "proxies" 'set f0m0 f5m2p15001u1337c42' \
 	'loopguard enforce proxy port 15001 proxy uid 1337 proxy cgroup 42\nclash off\n'
 restores "no proxy" 'set f5m1n' 'loopguard observe proxy none\n'
+restores "exempt ports" 'set f0m0 f9m2e500e27015-27020' \
+	'listeners enforce exempt 500 exempt 27015-27020\nclash off\n'
+restores "no exempt port" 'set f9m1x' 'listeners observe exempt none\n'
 restores "as set has it" 'set f0m0 f1m1 f7m1v1k1' \
 	'passmark observe mark 1/1 clash off\nstale observe\n'
 restores "as long as it may be" 'set f0m0' "clash off\n$(printf '#%65524s' '')\n"
@@ -556,6 +598,10 @@ expect_sh "restore: what was saved" 0 '=set f0m2 f1m2 f2m2 f3m2 f6m2 f7m0v214748
 modes='f0m2 f1m2 f2m2 f3m2'
 expect_sh "restore: no proxy, as was saved" 0 "=set $modes f5m0n f6m2 f7m0=" \
 	'echo "=$(LOOPTRACK_FAKE=guarding $fake save | $fake restore 2>&1)="'
+expect_sh "restore: exempt ports, as was saved" 0 "=set $modes f6m2 f7m0 f9m0e500e4500e27015-27020=" \
+	'echo "=$(LOOPTRACK_FAKE=exempted $fake save | $fake restore 2>&1)="'
+expect_sh "restore: no exempt port, as was saved" 0 "=set $modes f6m2 f7m0 f9m0x=" \
+	'echo "=$(LOOPTRACK_FAKE=listening $fake save | $fake restore 2>&1)="'
 # The topmost cgroup, and one whose name is no word.
 below=$unified/looptrack-$$
 if [ -z "$unified" ]; then
@@ -1223,12 +1269,17 @@ for word in $("$tool" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p'); 
 	expect_sh "command $word is documented" 0 ".It Cm $word" 'cat looptrack.8'
 done
 expect_sh "nf_looptrack(4): features and their defaults" 0 '==' "echo \"=\$(
-	sed -n 's/.*FEATURE_\([A-Z]*\)\] = { NF_LOOPTRACK_MODE_\([A-Z]*\), true.*/\1 \2/p' \
-		../module/netns.c | tr A-Z a-z >'$work/defaults'
+	awk '/^\tNF_LOOPTRACK_FEATURE_[A-Z]*,/ { gsub(/.*_|,/, \"\"); names[++count] = \$0 }
+		/^\t\[NF_LOOPTRACK_FEATURE_/ { gsub(/.*_|\].*/, \"\"); name = \$0 }
+		/^\t\t\.mode = / { gsub(/.*_|,/, \"\"); mode[name] = \$0 }
+		END {
+			for (i = 1; i <= count; i++)
+				print names[i], mode[names[i]] ? mode[names[i]] : \"OFF\"
+		}' ../uapi/linux/nf_looptrack.h ../module/modes.c | tr A-Z a-z >'$work/defaults'
 	sed -n 's/^.It Cm \([a-z]*\) Ta Cm \([a-z]*\)$/\1 \2/p' nf_looptrack.4 |
 		diff '$work/defaults' -)=\""
 expect_sh "nf_looptrack(4): tracepoints" 0 '==' "echo \"=\$(
-	sed -n 's/^LT_TRACE_DECISION(\(.*\));/.Li looptrack:\1/p' ../module/trace.h >'$work/trace'
+	sed -n 's/^LT_TRACE_DECISION(\(.*\));/.Li looptrack:\1/p' ../module/report/trace.h >'$work/trace'
 	grep '^.Li looptrack:' nf_looptrack.4 | diff '$work/trace' -)=\""
 
 # Completion. zsh wants its function in a file of another name.
@@ -1255,14 +1306,19 @@ completes "features" 'looptrack set ' "$features"
 completes "modes" 'looptrack -n x set clash ' 'enforce observe off'
 completes "a mark, and features that are left" \
 	'looptrack set clash off stale off ports off linger off loopsnat off passmark off ' \
-	'express loopguard mark origin'
+	'express listeners loopguard mark origin'
 completes "a proxy, and features that are left" \
 	'looptrack set clash off stale off ports off linger off passmark off loopguard off ' \
-	'express loopsnat origin proxy'
+	'express listeners loopsnat origin proxy'
 completes "what a proxy is known by" 'looptrack set loopguard off proxy ' 'cgroup none port uid'
 completes "one more proxy" 'looptrack set loopguard off proxy uid 7 p' 'passmark ports proxy'
 completes "no user" 'looptrack set loopguard off proxy uid ' ''
 completes "the directory of a cgroup" 'looptrack set loopguard off proxy cgroup te' 'test'
+completes "an exempt port, and features that are left" \
+	'looptrack set clash off stale off ports off linger off passmark off listeners off ' \
+	'exempt express loopguard loopsnat origin'
+completes "what is exempt" 'looptrack set listeners off exempt n' 'none'
+completes "one more exempt port" 'looptrack set listeners off exempt 500 ex' 'exempt express'
 completes "behind proxies" 'looptrack set loopguard off proxy none express e' 'enforce'
 completes "behind a mark" 'looptrack set passmark off mark 1/1 c' 'clash'
 completes "the formats of stats" 'looptrack stats --' '--explain --prometheus'
