@@ -8,6 +8,7 @@
 
 #include "endpoint.h"
 #include "event.h"
+#include "queue.h"
 #include "stream.h"
 
 /* Columns of a line: of the time, of hook and stage, of both ends. */
@@ -157,10 +158,12 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 	static const struct option options[] = {
 		{ "count", required_argument, NULL, 'C' },
 		{ "all", no_argument, NULL, 'a' },
+		{ "force", no_argument, NULL, LONG_ONLY + 'F' },
 		{ }
 	};
 	struct stream stream = { .message = message, .left = -1UL };
 	enum exit_code code = EXIT_OK;
+	bool force = false;
 	int c;
 
 	optind = 0;
@@ -169,6 +172,8 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 			code = stream_count(&stream, "trace", optarg);
 		else if (c == 'a')
 			all_stages = true;
+		else if (c == LONG_ONLY + 'F')
+			force = true;
 		else
 			return bad_option(c, argv);
 	}
@@ -188,6 +193,8 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 	code = nl_open(&stream.nl);
 	if (!code)
 		code = nl_subscribe(&stream.nl);
+	if (!code && !force)
+		code = queue_check("trace");
 	if (!code)
 		code = start(&stream);
 	if (!code) {
@@ -202,7 +209,7 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 
 const struct command cmd_trace = {
 	.name = "trace",
-	.args = "[-a] PROTO SRC DST",
+	.args = "[-a] [--force] PROTO SRC DST",
 	.help = "the packets of one flow, hook by hook, as they pass",
 	.run = cmd_trace_run,
 };

@@ -111,11 +111,11 @@ static const char *const meanings[][NF_LOOPTRACK_DECISION_RELEASED + 1] = {
 	MEANING(STALE, EVICTED) =
 	"A new socket sent its first packet: the entry of an earlier one was removed.",
 	MEANING(PORTS, OBSERVED) =
-	"It got a port for the sake of a dead flow, or one that a socket holds, and kept it.",
+	"It got a port for the sake of a dead flow, or that of a live connection, and kept it.",
 	MEANING(PORTS, REPICKED) =
-	"A socket holds the port that NAT had chosen; it was given another one.",
+	"A connection has the addresses and port that NAT had chosen; it was given another port.",
 	MEANING(PORTS, EXHAUSTED) =
-	"A socket holds the port that NAT had chosen, and the rule has no other.",
+	"A connection has the addresses and port that NAT had chosen; the rule has no other port.",
 	MEANING(PORTS, EVICTED) =
 	"What a dead flow had left held its port and was removed; the rules chose yet another.",
 	MEANING(PORTS, KEPT) =
@@ -138,6 +138,12 @@ static const char *const meanings[][NF_LOOPTRACK_DECISION_RELEASED + 1] = {
 	"A redirect would have handed it to the very proxy that opened it; it was let go.",
 	MEANING(LOOPGUARD, UNABLE) =
 	"A redirect handed it to the very proxy that opened it, and could not be taken back.",
+	MEANING(LISTENERS, OBSERVED) =
+	"A local socket receives on the port that NAT had chosen, and it kept that port.",
+	MEANING(LISTENERS, REPICKED) =
+	"A local socket receives on the port that NAT had chosen; it was given another one.",
+	MEANING(LISTENERS, EXHAUSTED) =
+	"A local socket receives on the port that NAT had chosen, and the rule has no other.",
 };
 
 /* It is about another flow, in whose way this one was. */

@@ -235,7 +235,7 @@ static struct finding *shadowed(const struct subject *s, const struct diag_socke
 		      "NAT has given this flow port %u, on which %s waits: that never gets what the flow's server sends to it",
 		      s->reply[1].port, name(text, listener->cookie));
 	finding_remedy(f,
-		       "keep SNAT rules off the port (--to-ports, or \"to :FIRST-LAST\"); with ports enforced they leave those of sockets alone");
+		       "keep SNAT rules off the port (--to-ports, or \"to :FIRST-LAST\"); with listeners enforced they leave those of sockets alone");
 	return f;
 }
 

@@ -157,7 +157,7 @@ _looptrack()
 		esac
 		;;
 	trace)
-		words="$protocols --all --count"
+		words="$protocols --all --count --force"
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -P "$prefix" -W "$words" -- "${current#"$prefix"}")

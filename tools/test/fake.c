@@ -547,6 +547,30 @@ static ssize_t put_event(int which)
 	return 0;
 }
 
+/* The queues of its NFQUEUE, as proc(5) shows them. */
+FILE *__real_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	static char queues[] =
+		"    0   4711     3 2 65535     0     0       77  1\n"
+		" 2053 -12345     0 2 65535     0     0        0  1\n";
+	static char many[12 * 52];
+
+	if (strcmp(path, "/proc/net/netfilter/nfnetlink_queue"))
+		return __real_fopen(path, mode);
+	if (is("queued"))
+		return fmemopen(queues, sizeof(queues) - 1, "r");
+	for (int i = 0; is("queueing") && i < 12; i++)
+		snprintf(many + 51 * i, 52, "%5d %6d %5d %1d %5d %5d %5d %8d %2d\n", i, 4711, i, 2,
+			 65535, 0, 0, 0, 1);
+	if (is("queueing"))
+		return fmemopen(many, strlen(many), "r");
+	if (is("queueless"))
+		return __real_fopen("/dev/null", mode);
+	errno = is("veiled") ? EACCES : ENOENT;
+	return NULL;
+}
+
 /* What is looked at twice is the same in less time. */
 int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
 {

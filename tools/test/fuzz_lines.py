@@ -38,6 +38,7 @@ audit
 monitor -C 3 --feature clash --decision repicked
 -4 -p monitor --uid 0 --dport 80
 trace -a -C 2 tcp * 10.9.0.1:80
+trace --force tcp * *:80
 -n /proc/self/ns/net -c never trace udp 10.1.0.2 *
 help""".splitlines()]
 WORDS = """clash stale ports linger loopsnat passmark loopguard express origin listeners
@@ -48,13 +49,13 @@ WORDS = """clash stale ports linger loopsnat passmark loopguard express origin l
     stale,orphaned missing snat-range assured,!seen-reply time-wait established always never
     auto evicted 1 2 99999999999999999999""".split()
 OPTIONS = """-4 -6 -j -p -n -c -V -h -C -a -s -d -z -w -m -u -P --json --pretty --prometheus
-    --netns --color --version --help --count --all --fix --kind --zone --explain --src --dst
+    --netns --color --version --help --count --all --force --fix --kind --zone --explain --src --dst
     --proto --sport --dport --orig-src --orig-dst --orig-sport --orig-dport --reply-src
     --reply-dst --reply-sport --reply-dport --mark --state --status --uid --pid --cgroup
     --loop --implicit-snat --stale --feature --decision --interval -- --=""".split()
 # The fake kernel's moods that have it answer other things.
 MOODS = ["", "traced", "traced decided", "owned", "lost", "unprivileged", "lame", "mute",
-         "unloaded", "remembered", "unknown", "narrow", "cut"]
+         "unloaded", "traced queued", "traced veiled", "remembered", "unknown", "narrow", "cut"]
 EXITS = range(9)
 
 

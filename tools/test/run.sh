@@ -702,6 +702,22 @@ expect "trace: packets that come before the answer, and instead" 0 'dstnat    10
 expect "trace: loss" 0 '5 stages were lost' 'traced lost' trace tcp '*' '*'
 expect "trace: JSON" 0 '"hook":"output","stage":"dstnat","pass":1,"packet":77,"length":60' \
 	traced -j trace tcp '*' '*'
+lost='the kernel drops all packets that wait in a queue; to trace all the same say --force'
+expect "trace: a queue" 2 \
+	"trace: the namespace has NFQUEUE queues 0 (3 waiting), 2053 (0 waiting): when the trace ends, $lost" \
+	'traced queued' trace tcp '*' '*'
+expect_sh "trace: a queue, and nothing is traced" 0 '=0=' \
+	'echo "=$(LOOPTRACK_FAKE="traced queued" $fake trace tcp "*" "*" 2>&1 | grep -c "^trace ")="'
+expect "trace: many queues" 2 '6 (6 waiting), 7 (7 waiting) and 4 more: when' \
+	'traced queueing' trace tcp '*' '*'
+expect "trace: a queue, and --force" 0 'trace 6
+' 'traced queued' trace --force tcp '*' '*'
+expect "trace: no queue yet" 0 'trace 6
+' 'traced queueless' trace tcp '*' '*'
+expect "trace: queues that cannot be read" 2 'nfnetlink_queue: Permission denied; if packets wait' \
+	'traced veiled' trace tcp '*' '*'
+expect "trace: without privilege, and a queue" 4 'needs CAP_NET_ADMIN' 'unprivileged queued' \
+	trace tcp '*' '*'
 expect "trace without privilege" 4 'needs CAP_NET_ADMIN' unprivileged trace tcp '*' '*'
 expect "trace: older module" 5 'older than this tool' lame trace tcp '*' '*'
 expect "monitor without privilege" 4 'needs CAP_NET_ADMIN' unprivileged monitor
@@ -1348,6 +1364,7 @@ completes "options of audit" 'looptrack audit --' \
 completes "kinds of findings" 'looptrack audit --fix --kind ' \
 	"$(sed -n 's/^	\[FINDING_.*\] = "\(.*\)",/\1/p' finding.c | sorted)"
 completes "states of audit" 'looptrack audit --fix --state s' 'syn-recv syn-sent syn-sent2'
+completes "options of trace" 'looptrack trace --' '--all --count --force'
 completes "nothing for save" 'looptrack save ' ''
 
 # What is installed: all of it, in its place, and gone again.
