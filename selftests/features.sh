@@ -180,6 +180,42 @@ proxies() {
 	[ -z "$(proxies_of "$a")" ] || fail "proxies are $(proxies_of "$a")"
 }
 
+# exempt_of NS: ports of listeners, as JSON.
+exempt_of() {
+	[[ $(looptrack -j -n "$1" status) =~ \"exempt\":(\[[^]]*\]) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# Ranges that listeners leaves alone, and what is no range. Feature 9 is listeners.
+exempts() {
+	local all was
+
+	drop_ns
+	new_ns a b
+	looptrack -n "$a" set listeners observe exempt 500 exempt 27015-27020 || return
+	all='[{"from":500,"to":500},{"from":27015,"to":27020}]'
+	[ "$(exempt_of "$a")" = "$all" ] || fail "exempt are $(exempt_of "$a")" || return
+	[ -z "$(exempt_of "$b")" ] || fail "another namespace has $(exempt_of "$b")" || return
+
+	was=$(looptrack -j -n "$a" status)
+	refused_proxies '^EINVAL ".*"' 0 0 9 2 +t5 &&
+		refused_proxies '^EINVAL ".*below' 0 0 9 2 +f5 +f6t5 &&
+		refused_proxies '^ERANGE ' 0 0 9 2 +f0 &&
+		refused_proxies '^ERANGE ' 0 0 9 2 +f5t0 &&
+		refused_proxies '^EINVAL "there is an exempt port or' 0 0 9 2 +f5 +no-exempt &&
+		refused_proxies '^EINVAL "only listeners has' 9 2 +f5 0 0 +f5 &&
+		refused_proxies '^EINVAL "only listeners has' 9 2 +f5 0 0 +no-exempt &&
+		refused_proxies '^EINVAL "only loopguard has' 9 2 +u1 &&
+		refused_proxies '^ENOSPC "no more than 16' 0 0 9 2 +f{1..17} || return
+
+	mode "$a" listeners off || return
+	[ "$(exempt_of "$a")" = "$all" ] || fail "a change of mode left $(exempt_of "$a")" || return
+	answers 0 '^ok$' in_ns "$a" genl set 9 1 +f{1..15} +f1t65535 || return
+	[[ $(exempt_of "$a") = '[{"from":1,"to":1},'*'{"from":1,"to":65535}]' ]] ||
+		fail "exempt are $(exempt_of "$a")" || return
+	looptrack -n "$a" set listeners off exempt none || return
+	[ -z "$(exempt_of "$a")" ] || fail "exempt are $(exempt_of "$a")"
+}
+
 # Whoever has a user of no number here is not to be named; who reads has numbers of
 # his own.
 proxies_of_users() {
@@ -366,7 +402,8 @@ restored() {
 	new_ns a b
 	looptrack -n "$a" set clash observe stale enforce ports enforce linger observe \
 		loopsnat enforce passmark enforce mark 0x10/0x30 express enforce origin off \
-		loopguard observe proxy port 15001 proxy uid 65534 proxy cgroup / || return
+		loopguard observe proxy port 15001 proxy uid 65534 proxy cgroup / \
+		listeners observe exempt 500 exempt 27015-27020 || return
 	looptrack -n "$a" save >"$tmp/saved" || return
 	was=$(saved "$a")
 	note "$(tr '\n' ';' <<<"$was")"
@@ -534,7 +571,10 @@ ynl() {
 		says "'id': 'clash'.*'mode': 'enforce'" feature-get &&
 		says None feature-set '{"feature": [{"id": "clash", "mode": "observe"},
 			{"id": "loopguard", "mode": "off",
-				"proxy": [{"port": 15001}, {"cgroup": 42}]}]}' &&
+				"proxy": [{"port": 15001}, {"cgroup": 42}]},
+			{"id": "listeners", "mode": "observe",
+				"exempt": [{"from": 500}, {"from": 9, "to": 10}]}]}' &&
+		is "$a" listeners observe && says "'from': 500, 'to': 500.*'to': 10" feature-get &&
 		is "$a" clash observe && ynl_mark || return
 	says 'error:.*both protocol and flow' trace-start '{"protocol": 6}' &&
 		says None trace-start '{"protocol": 6, "flow": {"dport": 80}}' &&
@@ -605,6 +645,7 @@ subtest "each mode of each feature is set and read back" set_and_get
 subtest "features the module has not are refused, by name or number" unsupported
 subtest "a change is made as a whole or not at all" all_or_nothing
 subtest "proxies are named as a whole or not at all" proxies
+subtest "exempt ports are named as a whole or not at all" exempts
 subtest "proxies by users, as the namespace knows them" proxies_of_users
 subtest "defaults without a parameter" parameter '' enforce enforce
 subtest "defaults with netns=init" parameter init enforce off

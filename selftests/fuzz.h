@@ -14,6 +14,7 @@
 
 #define FEATURES	(NF_LOOPTRACK_FEATURE_MAX + 1)
 #define PROXIES_MAX	8
+#define EXEMPTS_MAX	16
 #define TRACERS_MAX	8
 
 /* A datagram, of so many messages at most. */
@@ -73,7 +74,7 @@ struct command {
 };
 
 extern const struct command commands[NF_LOOPTRACK_CMD_MAX + 1];
-extern const struct set tuple_set, feature_set, proxy_set;
+extern const struct set tuple_set, feature_set, proxy_set, exempt_set;
 
 /**
  * struct proxy - by what one is known
@@ -86,6 +87,15 @@ struct proxy {
 };
 
 /**
+ * struct exempt - a range of ports
+ * @from: the first one
+ * @to: the last one
+ */
+struct exempt {
+	__u16 from, to;
+};
+
+/**
  * struct state - what the module has to remember
  * @mode: of each feature
  * @supported: bits of the features there are
@@ -93,12 +103,16 @@ struct proxy {
  * @mask: of passmark
  * @proxies: how many
  * @proxy: each
+ * @exempts: number of ranges of exempt ports of listeners
+ * @exempt: each
  */
 struct state {
 	__u32 mode[FEATURES];
 	__u32 supported, mark, mask;
 	unsigned int proxies;
 	struct proxy proxy[PROXIES_MAX];
+	unsigned int exempts;
+	struct exempt exempt[EXEMPTS_MAX];
 };
 
 /* The ends of a flow that is there from the first to the last message. */

@@ -161,6 +161,53 @@ static int set_proxies(struct reader *r, struct state *state, const struct nlatt
 	return 0;
 }
 
+static int set_exempt(struct reader *r, struct state *state, const struct nlattr *nest)
+{
+	const struct nlattr *tb[NF_LOOPTRACK_A_EXEMPT_MAX + 1] = {};
+	const struct nlattr *from, *to;
+	struct exempt *exempt = &state->exempt[state->exempts];
+
+	if (state->exempts == EXEMPTS_MAX)
+		return refuse(r, ENOSPC, nest);
+	find_attrs(nest, tb);
+	from = tb[NF_LOOPTRACK_A_EXEMPT_FROM];
+	to = tb[NF_LOOPTRACK_A_EXEMPT_TO];
+	if (!from)
+		return refuse(r, EINVAL, nest);
+	exempt->from = attr_number(from);
+	exempt->to = to ? attr_number(to) : exempt->from;
+	if (exempt->to < exempt->from)
+		return refuse(r, EINVAL, to);
+	state->exempts++;
+	return 0;
+}
+
+static int set_exempts(struct reader *r, struct state *state, const struct nlattr *nest,
+		       const struct nlattr **tb, __u32 id)
+{
+	const struct nlattr *some = tb[NF_LOOPTRACK_A_FEATURE_EXEMPT];
+	const struct nlattr *none = tb[NF_LOOPTRACK_A_FEATURE_NO_EXEMPT];
+	size_t left = attr_size(nest);
+	const struct nlattr *attr;
+	int err;
+
+	if (!some && !none)
+		return 0;
+	if (id != NF_LOOPTRACK_FEATURE_LISTENERS)
+		return refuse(r, EINVAL, some ?: none);
+	if (some && none)
+		return refuse(r, EINVAL, none);
+	state->exempts = 0;
+	for (attr = attr_at(attr_data(nest), left); attr; attr = attr_next(attr, &left)) {
+		if (attr_type(attr) != NF_LOOPTRACK_A_FEATURE_EXEMPT)
+			continue;
+		err = set_exempt(r, state, attr);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int set_feature(struct reader *r, struct state *state, const struct nlattr *nest,
 		       __u32 *given)
 {
@@ -180,7 +227,8 @@ static int set_feature(struct reader *r, struct state *state, const struct nlatt
 	*given |= 1U << id;
 	state->mode[id] = attr_number(tb[NF_LOOPTRACK_A_FEATURE_MODE]);
 	err = set_mark(r, state, nest, tb, id);
-	return err ?: set_proxies(r, state, nest, tb, id);
+	err = err ?: set_proxies(r, state, nest, tb, id);
+	return err ?: set_exempts(r, state, nest, tb, id);
 }
 
 /* All of it is set, or nothing. */

@@ -62,6 +62,31 @@ static bool same_proxy(const struct nlattr *nest, const struct proxy *proxy)
 	return tb[proxy->by] && attr_number(tb[proxy->by]) == proxy->value;
 }
 
+/* The range of one port may have both ends or the first alone. */
+static bool same_exempt(const struct nlattr *nest, const struct exempt *exempt)
+{
+	const struct nlattr *tb[NF_LOOPTRACK_A_EXEMPT_MAX + 1] = {};
+	const struct nlattr *from, *to;
+
+	find_attrs(nest, tb);
+	from = tb[NF_LOOPTRACK_A_EXEMPT_FROM];
+	to = tb[NF_LOOPTRACK_A_EXEMPT_TO] ?: from;
+	return from && attr_number(from) == exempt->from && attr_number(to) == exempt->to;
+}
+
+static bool same_exempts(const struct state *state, const struct nlattr *nest, __u32 wanted)
+{
+	size_t left = attr_size(nest);
+	const struct nlattr *attr;
+	unsigned int exempts = 0;
+
+	for (attr = attr_at(attr_data(nest), left); attr; attr = attr_next(attr, &left))
+		if (attr_type(attr) == NF_LOOPTRACK_A_FEATURE_EXEMPT &&
+		    (exempts >= state->exempts || !same_exempt(attr, &state->exempt[exempts++])))
+			return false;
+	return exempts == (wanted == NF_LOOPTRACK_FEATURE_LISTENERS ? state->exempts : 0);
+}
+
 static bool same_feature(const struct state *state, const struct nlattr *nest, __u32 wanted)
 {
 	const struct nlattr *tb[NF_LOOPTRACK_A_FEATURE_MAX + 1] = {};
@@ -70,6 +95,8 @@ static bool same_feature(const struct state *state, const struct nlattr *nest, _
 	const struct nlattr *attr;
 	unsigned int proxies = 0;
 
+	if (!same_exempts(state, nest, wanted))
+		return false;
 	find_attrs(nest, tb);
 	for (attr = attr_at(attr_data(nest), left); attr; attr = attr_next(attr, &left))
 		if (attr_type(attr) == NF_LOOPTRACK_A_FEATURE_PROXY &&

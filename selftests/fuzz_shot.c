@@ -109,7 +109,9 @@ static void put_deep(struct shot *shot, unsigned int depth)
 
 static const struct set *any_set(void)
 {
-	static const struct set *const sets[] = { &tuple_set, &feature_set, &proxy_set };
+	static const struct set *const sets[] = {
+		&tuple_set, &feature_set, &proxy_set, &exempt_set,
+	};
 
 	return sets[shot_random(ARRAY_SIZE(sets))];
 }
@@ -246,9 +248,11 @@ static void put_number(struct shot *shot, unsigned int type, __u32 number)
 static void put_feature(struct shot *shot)
 {
 	const struct attr *proxy = &feature_set.attr[NF_LOOPTRACK_A_FEATURE_PROXY];
+	const struct attr *exempt = &feature_set.attr[NF_LOOPTRACK_A_FEATURE_EXEMPT];
 	__u32 id = shot_random(FEATURES), mask = percent(95) ? random64() : 0;
 	__u32 mark = percent(85) ? mask & random64() : random64();
 	unsigned int proxies = percent(90) ? shot_random(4) : shot_random(12);
+	unsigned int exempts = percent(90) ? shot_random(4) : shot_random(24);
 
 	put_number(shot, NF_LOOPTRACK_A_FEATURE_ID, id);
 	put_number(shot, NF_LOOPTRACK_A_FEATURE_MODE, shot_random(NF_LOOPTRACK_MODE_MAX + 1));
@@ -261,6 +265,11 @@ static void put_feature(struct shot *shot)
 			put_attr(shot, proxy, NF_LOOPTRACK_A_FEATURE_PROXY);
 	if ((id == NF_LOOPTRACK_FEATURE_LOOPGUARD && percent(10)) || slip())
 		put(shot, NF_LOOPTRACK_A_FEATURE_NO_PROXY, NULL, 0);
+	if ((id == NF_LOOPTRACK_FEATURE_LISTENERS && percent(70)) || slip())
+		while (exempts--)
+			put_attr(shot, exempt, NF_LOOPTRACK_A_FEATURE_EXEMPT);
+	if ((id == NF_LOOPTRACK_FEATURE_LISTENERS && percent(10)) || slip())
+		put(shot, NF_LOOPTRACK_A_FEATURE_NO_EXEMPT, NULL, 0);
 }
 
 /* The attributes of a set: those of @types, or some that make sense. */
@@ -278,6 +287,10 @@ static void put_set(struct shot *shot, const struct set *set, __u64 types)
 	}
 	if (!types && set == &proxy_set)
 		types = 1ULL << (NF_LOOPTRACK_A_PROXY_PORT + shot_random(3));
+	/* Either of both may be greater. */
+	if (!types && set == &exempt_set)
+		types = 1 << NF_LOOPTRACK_A_EXEMPT_FROM |
+			(percent(50) ? 1 << NF_LOOPTRACK_A_EXEMPT_TO : 0);
 	if (!types)
 		types = tuple_types();
 	for (unsigned int i = 1; i <= set->max; i++)

@@ -25,6 +25,14 @@ const struct set proxy_set = {
 	}
 };
 
+const struct set exempt_set = {
+	NF_LOOPTRACK_A_EXEMPT_MAX,
+	{
+		[NF_LOOPTRACK_A_EXEMPT_FROM] = { KIND_U16, .min = 1 },
+		[NF_LOOPTRACK_A_EXEMPT_TO] = { KIND_U16, .min = 1 },
+	}
+};
+
 const struct set feature_set = {
 	NF_LOOPTRACK_A_FEATURE_MAX,
 	{
@@ -36,6 +44,8 @@ const struct set feature_set = {
 		[NF_LOOPTRACK_A_FEATURE_MARK_MASK] = KIND(U32),
 		[NF_LOOPTRACK_A_FEATURE_PROXY] = NEST(proxy_set),
 		[NF_LOOPTRACK_A_FEATURE_NO_PROXY] = KIND(FLAG),
+		[NF_LOOPTRACK_A_FEATURE_EXEMPT] = NEST(exempt_set),
+		[NF_LOOPTRACK_A_FEATURE_NO_EXEMPT] = KIND(FLAG),
 	}
 };
 

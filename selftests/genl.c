@@ -5,8 +5,10 @@
  *
  *	genl get COMMAND			module, feature, stats; flow, event: all of them
  *	genl trace				trace-start, of nothing
- *	genl set [ID|- MODE|- [+PROXY]...]...	feature-set; "-" leaves it out; PROXY:
- *						p, u or c and a number each, or none
+ *	genl set [ID|- MODE|- [+MORE]...]...	feature-set; "-" leaves it out; MORE:
+ *						a proxy: p, u or c and a number each, or
+ *						none; exempt ports: f and t and a number
+ *						each, or no-exempt
  *	genl reset				stats-reset
  *	genl join				the multicast group events
  *
@@ -162,6 +164,31 @@ static void put_proxy(struct nlmsghdr *nlh, const char *word)
 	mnl_attr_nest_end(nlh, nest);
 }
 
+static void put_exempt(struct nlmsghdr *nlh, const char *word)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_FEATURE_EXEMPT);
+
+	while (*word) {
+		char *end, which = *word;
+		unsigned long port = strtoul(word + 1, &end, 10);
+
+		mnl_attr_put_u16(nlh, which == 'f' ? NF_LOOPTRACK_A_EXEMPT_FROM :
+						     NF_LOOPTRACK_A_EXEMPT_TO, port);
+		word = end;
+	}
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_more(struct nlmsghdr *nlh, const char *word)
+{
+	if (!strcmp(word, "no-exempt"))
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_FEATURE_NO_EXEMPT, 0, NULL);
+	else if (*word == 'f' || *word == 't')
+		put_exempt(nlh, word);
+	else
+		put_proxy(nlh, word);
+}
+
 static void put_features(struct nlmsghdr *nlh, char **words)
 {
 	struct nlattr *nest;
@@ -175,7 +202,7 @@ static void put_features(struct nlmsghdr *nlh, char **words)
 			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_MODE,
 					 atoi(words[1]));
 		for (words += 2; *words && **words == '+'; words++)
-			put_proxy(nlh, *words + 1);
+			put_more(nlh, *words + 1);
 		mnl_attr_nest_end(nlh, nest);
 	}
 }
