@@ -256,6 +256,14 @@ static void advise_orphaned(struct advice *advice)
 		       false);
 }
 
+static void advise_unknown(struct advice *advice)
+{
+	say(advice,
+	    "No socket of this host has one of its ends. It may be over; or raw or packet sockets, another namespace, XDP or a transparent socket send it.",
+	    "See whether packets pass:");
+	add_flow(advice, "trace", advice->tuple);
+}
+
 static void advise_reversed(struct advice *advice)
 {
 	say(advice,
@@ -451,6 +459,7 @@ static void (*const advisers[])(struct advice *advice) = {
 	[VERDICT_REVERSED] = advise_reversed,
 	[VERDICT_LOOP] = advise_loop,
 	[VERDICT_UNANSWERED] = advise_unanswered,
+	[VERDICT_UNKNOWN] = advise_unknown,
 	[VERDICT_OVER] = advise_over,
 	[VERDICT_ELSEWHERE] = advise_elsewhere,
 	[VERDICT_MISSING] = advise_missing,

@@ -16,6 +16,7 @@ static const char *const words[] = {
 	[FINDING_MISSING] = "missing",
 	[FINDING_SHADOWED] = "shadowed",
 	[FINDING_SNAT_RANGE] = "snat-range",
+	[FINDING_UNKNOWN] = "unknown",
 };
 
 const struct attr_words finding_kinds = { "kind", words, ARRAY_SIZE(words) };
@@ -57,7 +58,8 @@ void finding_remedy(struct finding *finding, const char *format, ...)
 
 bool finding_counts(const struct finding *finding)
 {
-	return finding->kind != FINDING_SNAT_RANGE && !finding->fixed;
+	return finding->kind != FINDING_SNAT_RANGE && finding->kind != FINDING_UNKNOWN &&
+	       !finding->fixed;
 }
 
 json_t *finding_json(const struct finding *finding)

@@ -19,6 +19,8 @@
  * @FINDING_MISSING: a connection without an entry
  * @FINDING_SHADOWED: a local server whose port NAT has given to somebody else
  * @FINDING_SNAT_RANGE: ports that NAT chose from where local sockets get theirs
+ * @FINDING_UNKNOWN: an entry of a local end without a socket, of which it is not proved
+ *	that it is dead
  */
 enum finding_kind {
 	FINDING_STALE,
@@ -27,6 +29,7 @@ enum finding_kind {
 	FINDING_MISSING,
 	FINDING_SHADOWED,
 	FINDING_SNAT_RANGE,
+	FINDING_UNKNOWN,
 	FINDING_KINDS,
 };
 

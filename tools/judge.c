@@ -86,11 +86,38 @@ static bool has_udp(const struct subject *s, const struct endpoint ends[2])
 	return is_served(s, &ends[0]) || ledger_find(s->ledger, s->protocol, ends, NULL);
 }
 
-static bool is_orphaned(const struct subject *s)
+/* Has the socket that opened the flow still its addresses and ports? */
+static bool has_opener(const struct subject *s)
+{
+	const struct ledger_socket *entry = NULL;
+
+	while ((entry = ledger_find(s->ledger, s->protocol, s->original, entry)))
+		if (entry->sock.cookie == s->opener)
+			return true;
+	return false;
+}
+
+/*
+ * That no socket is found proves nothing: raw and packet sockets, another network
+ * namespace, XDP and transparent sockets send on flows that have none. A flow is dead
+ * only if it is known which socket opened it, and that is gone.
+ */
+static bool is_proved(const struct subject *s)
+{
+	return is_true(s, "is_stale") || (s->opener && !has_opener(s));
+}
+
+/* A flow within this host, and no socket at either end */
+static bool is_socketless(const struct subject *s)
 {
 	if (!is_true(s, "is_loopback") || s->client || s->server)
 		return false;
 	return s->protocol == IPPROTO_TCP || (!has_udp(s, s->original) && !has_udp(s, s->reply));
+}
+
+static bool is_orphaned(const struct subject *s)
+{
+	return is_socketless(s) && is_proved(s);
 }
 
 static struct finding *orphaned(const struct subject *s)
@@ -107,17 +134,6 @@ static struct finding *orphaned(const struct subject *s)
 		finding_remedy(f,
 			       "remove the entry; with linger enforced it goes soon after the last socket");
 	return f;
-}
-
-/* Has the socket that opened the flow still its addresses and ports? */
-static bool has_opener(const struct subject *s)
-{
-	const struct ledger_socket *entry = NULL;
-
-	while ((entry = ledger_find(s->ledger, s->protocol, s->original, entry)))
-		if (entry->sock.cookie == s->opener)
-			return true;
-	return false;
 }
 
 /* Is the client another socket than the one that opened the flow, which is gone? The
@@ -239,9 +255,72 @@ static struct finding *shadowed(const struct subject *s, const struct diag_socke
 	return f;
 }
 
+/* Does an entry in this state look as if the end that sends in @direction were there? */
+static bool needs(const struct subject *s, const char *direction)
+{
+	static const char *const opening[] = { "syn-sent", "syn-recv" };
+	static const char *const open[] = { "established", "fin-wait", "close-wait" };
+	const char *state = out_text(s->flow, "tcp_state");
+
+	for (size_t i = 0; i < ARRAY_SIZE(open); i++)
+		if (!strcmp(state, open[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(opening); i++)
+		if (!strcmp(state, opening[i]))
+			return !strcmp(direction, "original");
+	return false;
+}
+
+/* Whose end looks as if it were there and has no socket, or NULL */
+static const char *find_missing_end(const struct subject *s)
+{
+	if (is_socketless(s))
+		return "either";
+	if (s->protocol != IPPROTO_TCP)
+		return NULL;
+	if (!s->client && needs(s, "original") && ledger_is_local(s->ledger, &s->original[0]))
+		return "the client's";
+	if (!s->server && needs(s, "reply") && ledger_is_local(s->ledger, &s->reply[0]))
+		return "the server's";
+	return NULL;
+}
+
+/* What conntrack has counted, or at least whether it was answered */
+static void describe_packets(const struct subject *s, char *text, size_t size)
+{
+	json_t *sent = json_object_get(s->flow, "first_original");
+	json_t *answered = json_object_get(s->flow, "first_reply");
+
+	if (sent && answered)
+		snprintf(text, size,
+			 "%" JSON_INTEGER_FORMAT " sent, %" JSON_INTEGER_FORMAT " answered",
+			 json_integer_value(json_object_get(sent, "packets")),
+			 json_integer_value(json_object_get(answered, "packets")));
+	else
+		snprintf(text, size, "%s", s->status & IPS_SEEN_REPLY ? "both directions" :
+								       "one direction");
+}
+
+static struct finding *unknown(const struct subject *s, const char *missing)
+{
+	struct finding *f = finding_new(FINDING_UNKNOWN, s->flow);
+	char packets[64];
+
+	if (!f)
+		return NULL;
+	describe_packets(s, packets, sizeof(packets));
+	finding_cause(f,
+		      "no %s socket has %s end of this flow; raw or packet sockets, another namespace, XDP or a transparent socket may send it; packets seen: %s",
+		      s->protocol == IPPROTO_TCP ? "TCP" : "UDP", missing, packets);
+	finding_remedy(f,
+		       "see whether packets pass, with looptrack trace; if the flow is dead its entry goes by its timeout, or by conntrack -D");
+	return f;
+}
+
 enum exit_code judge_flow(const struct ledger *ledger, json_t *flow, struct finding **finding)
 {
 	const struct diag_socket *turned, *shaded;
+	const char *missing;
 	struct subject s;
 
 	*finding = NULL;
@@ -250,6 +329,7 @@ enum exit_code judge_flow(const struct ledger *ledger, json_t *flow, struct find
 
 	turned = find_reversed(&s);
 	shaded = find_shadowed(&s);
+	missing = find_missing_end(&s);
 	if (is_orphaned(&s))
 		*finding = orphaned(&s);
 	else if (is_taken_over(&s))
@@ -260,6 +340,8 @@ enum exit_code judge_flow(const struct ledger *ledger, json_t *flow, struct find
 		*finding = reversed(&s, turned);
 	else if (shaded)
 		*finding = shadowed(&s, shaded);
+	else if (missing)
+		*finding = unknown(&s, missing);
 	else
 		return EXIT_OK;
 	return *finding ? EXIT_OK : fail(EXIT_SYSTEM, "out of memory");

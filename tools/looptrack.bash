@@ -108,7 +108,8 @@ _looptrack()
 			;;
 		audit*:--kind)
 			prefix=${current%"${current##*,}"}
-			words='stale orphaned reversed missing shadowed snat-range'
+			words='stale orphaned reversed missing shadowed snat-range
+				unknown'
 			;;
 		*)
 			[[ $command == audit ]] && words='--fix --kind'

@@ -143,7 +143,7 @@ explain)
 		'1:protocol:(tcp udp)' '2:source:' '3:destination:'
 	;;
 audit)
-	local kinds=(stale orphaned reversed missing shadowed snat-range)
+	local kinds=(stale orphaned reversed missing shadowed snat-range unknown)
 
 	_arguments '--fix[set right what can be]' $filters $flow_filters \
 		"--kind[only these]:kind:_values -s , kind $kinds"

@@ -43,7 +43,7 @@ struct orders {
 };
 
 /**
- * orders_parse() - understand "FEATURE MODE [mark VALUE/MASK] [proxy BY ...] [exempt PORTS ...] ..."
+ * orders_parse() - understand "FEATURE MODE [mark ...] [proxy ...] [exempt ...] ..."
  * @orders: what was understood before, which is added to
  * @where: what complaints start with
  * @line: of the file, or 0

@@ -18,6 +18,7 @@ const char *const verdict_words[] = {
 	[VERDICT_REVERSED] = "reversed",
 	[VERDICT_LOOP] = "loop",
 	[VERDICT_UNANSWERED] = "unanswered",
+	[VERDICT_UNKNOWN] = "unknown",
 	[VERDICT_OVER] = "over",
 	[VERDICT_ELSEWHERE] = "elsewhere",
 	[VERDICT_MISSING] = "missing",
@@ -160,12 +161,33 @@ static bool is_over(const json_t *facts, const json_t *flow)
 	       is_word(flow, "tcp_state", "last-ack");
 }
 
-static bool is_orphaned(const json_t *facts, const json_t *flow)
+static bool is_socketless(const json_t *facts, const json_t *flow)
 {
 	return json_is_true(json_object_get(flow, "is_loopback")) &&
 	       !json_object_get(flow, "client") && !json_object_get(flow, "server") &&
 	       !stack_is_alive(in_stack(facts, "client")) &&
 	       !stack_is_alive(in_stack(facts, "server"));
+}
+
+/* Only of a flow whose opener is known no socket means that it is over. */
+static bool is_orphaned(const json_t *facts, const json_t *flow)
+{
+	return is_socketless(facts, flow) &&
+	       (json_is_true(json_object_get(flow, "is_stale")) ||
+		json_object_get(json_object_get(flow, "owner"), "cookie"));
+}
+
+/* Has an end on this host no socket, though the connection looks open? */
+static bool is_unknown(const json_t *facts, const json_t *flow)
+{
+	if (is_socketless(facts, flow))
+		return true;
+	if (!is_tcp(facts) || !is_word(flow, "tcp_state", "established"))
+		return false;
+	return (is_from_here(facts) && !json_object_get(flow, "client") &&
+		!stack_is_alive(in_stack(facts, "client"))) ||
+	       (is_to_here(facts) && !json_object_get(flow, "server") &&
+		!stack_is_alive(in_stack(facts, "server")));
 }
 
 static enum verdict judge_flow(const json_t *facts, const json_t *flow)
@@ -183,6 +205,8 @@ static enum verdict judge_flow(const json_t *facts, const json_t *flow)
 		return VERDICT_STALE;
 	if (!is_answered(flow))
 		return VERDICT_UNANSWERED;
+	if (is_unknown(facts, flow))
+		return VERDICT_UNKNOWN;
 	if (json_is_true(json_object_get(flow, "is_rewritten")))
 		return VERDICT_REWRITTEN;
 	return VERDICT_OK;

@@ -15,6 +15,7 @@
  * @VERDICT_REVERSED: conntrack takes the server for the client
  * @VERDICT_LOOP: a redirect hands it to the process that opened it
  * @VERDICT_UNANSWERED: nothing has come back
+ * @VERDICT_UNKNOWN: an end on this host has no socket, which proves nothing
  * @VERDICT_OVER: it is closed, and the entry waits for its end
  *
  * One that conntrack does not have:
@@ -39,6 +40,7 @@ enum verdict {
 	VERDICT_REVERSED,
 	VERDICT_LOOP,
 	VERDICT_UNANSWERED,
+	VERDICT_UNKNOWN,
 	VERDICT_OVER,
 	VERDICT_ELSEWHERE,
 	VERDICT_MISSING,

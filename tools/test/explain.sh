@@ -89,6 +89,13 @@ judges ok '' "{${tcp/tcp/udp},$on,$here,$(flow),$(client close 13 ',"port":[{"co
 judges stale '' "{${tcp/tcp/udp},$on,$here,$(flow),$(client close 13 ',"port":[{"cookie":11}]')}"
 judges orphaned 'neither has a socket' \
 	"{$tcp,$on,$here,$(flow ',"is_stale":true,"is_loopback":true'),$nobody}"
+judges orphaned '' \
+	"{$tcp,$on,$here,$(flow ',"is_loopback":true'),$nobody}"
+unowned=$(flow ',"is_loopback":true')
+judges unknown 'raw or packet sockets' "{$tcp,$on,$here,${unowned/cookie/uid},$nobody}"
+judges unknown 'looptrack trace tcp' \
+	"{$tcp,$on,$away,$(flow ',"tcp_state":"established"'),$nobody}"
+judges ok '' "{$tcp,$on,$other,$(flow ',"tcp_state":"established"'),$nobody}"
 judges over 'set stale enforce' "{$tcp,$off,$here,$(flow ',"tcp_state":"time-wait"'),$nobody}"
 judges over '"commands":[]' "{$tcp,$on,$here,$(flow ',"tcp_state":"close"'),$nobody}"
 judges reversed 'audit --fix --kind reversed' "{$tcp,$on,$here,$(flow),$(client established 12 \

@@ -160,7 +160,9 @@ static struct nlmsghdr *begin_audited(unsigned int seq, int protocol, int status
 	return nlh;
 }
 
-/* Both sockets are gone; or only one is "half", and the other "busy". */
+/* Both sockets are gone, or one, with "half" or "served". Who opened it is not known to the
+ * module with "unproved"; with "unflagged" it does not say more than that.
+ */
 static void put_orphaned(unsigned int seq, bool again)
 {
 	struct nlmsghdr *nlh = begin_audited(seq, IPPROTO_TCP, is("helped") ? 0x21ae : 0x1ae,
@@ -169,11 +171,20 @@ static void put_orphaned(unsigned int seq, bool again)
 	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "127.0.0.1", 40001, "203.0.113.1", 80);
 	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "127.0.0.1", 7000, "127.0.0.1", 40001);
 	mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_LOOPBACK, 0, NULL);
-	mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_STALE, 0, NULL);
+	if (!is("unproved") && !is("unflagged"))
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_FLOW_IS_STALE, 0, NULL);
+	if (is("counted")) {
+		put_pass(nlh, NF_LOOPTRACK_A_FLOW_FIRST_ORIGINAL, 5, 300);
+		put_pass(nlh, NF_LOOPTRACK_A_FLOW_FIRST_REPLY, 4, 250);
+	}
+	if (is("served"))
+		put_socket(nlh, NF_LOOPTRACK_A_FLOW_CLIENT, NF_LOOPTRACK_SOCKET_ESTABLISHED, 12,
+			   1000);
 	if (is("half"))
 		put_socket(nlh, NF_LOOPTRACK_A_FLOW_SERVER, NF_LOOPTRACK_SOCKET_ESTABLISHED, 14,
 			   33);
-	put_owner(nlh, 12, 1000, 4711, "curl");
+	if (!is("unproved"))
+		put_owner(nlh, 12, 1000, 4711, "curl");
 	end(nlh);
 }
 

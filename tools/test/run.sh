@@ -896,6 +896,27 @@ found "orphaned, in a zone" 0 'delete 40001>80 zone 5 id 77 ' zoned audit --fix 
 found "orphaned, outrun" 8 'compared; 0 fixed' outrun audit --fix --dport 80
 found "orphaned, but it has a helper" 0 '0 findings' helped audit --dport 80 --loop
 found "orphaned, but somebody has sent" 0 '0 findings' moving audit --dport 80 --loop
+found "orphaned, by who opened it" 8 'orphaned tcp established 127.0.0.1:40001' unflagged \
+	audit --dport 80 --loop
+line='unknown tcp established 127.0.0.1:40001 -> 203.0.113.1:80 answers 127.0.0.1:7000 -> '
+line+='127.0.0.1:40001 loopback timeout 98 cause: no TCP socket has either end of this flow; raw '
+line+='or packet sockets, another namespace, XDP or a transparent socket may send it; packets '
+line+='seen: both directions remedy: see whether packets pass, with looptrack trace;'
+found "no socket, which proves nothing" 0 "$line" unproved audit --dport 80 --loop
+found "no socket, and nothing is fixed" 0 '1 unknown; 7 flows and 6 sockets compared; 0 fixed' \
+	unproved audit --fix --dport 80 --loop
+found "no socket, and what has passed" 0 'packets seen: 5 sent, 4 answered' 'unproved counted' \
+	audit --dport 80 --loop
+found "no socket, but somebody sends" 0 '0 findings' 'unproved moving' audit --dport 80 --loop
+found "no socket, but other findings count" 8 '1 missing, 1 shadowed, 1 snat-range, 1 unknown;' \
+	unproved audit
+found "no socket of the client" 0 "no TCP socket has the client's end" 'unproved half' \
+	audit --dport 80 --loop
+found "no socket of the server" 0 "no TCP socket has the server's end" 'unproved served' \
+	audit --dport 80 --loop
+found "unknown flows alone" 0 '1 finding: 1 unknown;' unproved audit --kind unknown
+expect "audit: JSON of an unknown flow" 0 '"fixable":false,"fixed":false}' 'audited unproved' \
+	-j audit --kind unknown
 found "one end is gone" 8 'stale tcp established 127.0.0.1:40001' half audit --dport 80
 found "one end is gone, the other is left alone" 8 \
 	'whose client here has no socket any more remedy: close the other end, socket 14' \
