@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /* looptrack set: change the modes of features, all or none */
+#include "marks.h"
 #include "order.h"
 #include "out.h"
+
+/* A rule that matches marks exactly is one that a bit more makes miss. */
+static void warn(const struct orders *orders)
+{
+	const struct order *order = &orders->feature[NF_LOOPTRACK_FEATURE_PASSMARK];
+
+	if (order->marked && order->mode == NF_LOOPTRACK_MODE_ENFORCE)
+		marks_warn(order->mark, order->mask);
+}
 
 static enum exit_code cmd_set_run(int argc, char **argv)
 {
@@ -20,6 +30,8 @@ static enum exit_code cmd_set_run(int argc, char **argv)
 		code = nl_talk(&nl, &attr_config, NULL);
 	}
 	nl_close(&nl);
+	if (!code)
+		warn(&orders);
 	return code;
 }
 

@@ -54,6 +54,15 @@ result() {	# exit code, wanted exit code, wanted text, name
 	fi
 }
 
+# Rules are those of these commands, which have none unless a test says so.
+rules_commands='iptables-save iptables-legacy-save ip6tables-save ip6tables-legacy-save nft'
+mkdir "$work/bin" "$work/none"
+for command in $rules_commands; do
+	printf '#!/bin/sh\ncat "$0.rules" 2>/dev/null\nexit 0\n' >"$work/bin/$command"
+	chmod +x "$work/bin/$command"
+done
+PATH=$work/bin:$PATH
+
 echo KTAP version 1
 
 # Words that are wrong: nothing is sent, whatever the kernel.
@@ -528,6 +537,65 @@ expect "set: mark" 0 'set f4m0 f7m2v4096k65280' '' \
 	set passmark enforce mark 0x1000/0xff00 loopsnat off
 expect "set: largest mark" 0 'set f7m1v4294967295k4294967295' '' \
 	set passmark observe mark 0xffffffff/0xffffffff
+# rules COMMAND LINE...: what the command writes.
+rules() { printf '%s\n' "${@:2}" >"$work/bin/$1.rules"; }
+# warned NAME COUNT MARK: so many rules are told of.
+warned() {
+	expect_sh "set: rules of marks, $1" 0 "=$2=" "echo \"=\$(
+		\$fake set passmark enforce mark $3 2>&1 | sed -n 's/.*, and \([0-9]*\) rule.*/\1/p')=\""
+	rm -f "$work"/bin/*.rules
+}
+rules iptables-save '-A PREROUTING -m mark --mark 0x1 -j TPROXY --on-port 1'
+expect "set: rules of marks, named" 0 \
+	'  -A PREROUTING -m mark --mark 0x1 -j TPROXY --on-port 1' '' \
+	set passmark enforce mark 0x1000/0x1000
+expect "set: rules of marks, how to cure it" 0 'as in 0x1/0xffffefff, or choose' '' \
+	set passmark enforce mark 0x1000/0x1000
+expect_sh "set: rules of marks, observe" 0 '=set f7m1v4096k4096=' \
+	'echo "=$($fake set passmark observe mark 0x1000/0x1000 2>&1)="'
+warned iptables 1 0x1000/0x1000
+rules iptables-save '-A INPUT -m mark --mark 0x1/0xff' '-A INPUT -m connmark --mark 0x1' \
+	'-A INPUT -m mark ! --mark 0x1000/0x1000' '-A OUTPUT -m mark --mark 0x1' \
+	'-A INPUT -m comment --comment "-m mark --mark 0x1" -j ACCEPT' ':INPUT ACCEPT [0:0]' \
+	'-A INPUT -j MARK --set-xmark 0x1/0xffffffff' '-A INPUT -m mark --mark 0x1001'
+warned "which are none" '' 0x1000/0x1000
+rules ip6tables-legacy-save '-A odd -m mark ! --mark 0x1/0x1fff' '-A x -m mark --mark 0x0'
+warned "masks and chains" 2 0x1000/0x1000
+rules iptables-save '-A INPUT -m mark --mark 0x1'
+rules iptables-legacy-save '-A INPUT -m mark --mark 0x1'
+warned "twice" 1 0x1000/0x1000
+rules nft 'table ip t {' '	chain a {' '		type filter hook input priority filter;' \
+	'		meta mark 0x00000001 accept' '		meta mark == 0x1' \
+	'		iif "lo" meta mark != 1 drop' '		meta mark { 0x1001, 0x2 } accept' \
+	'		meta mark vmap { 0x00000001 : accept, 0x00000002 : drop }' \
+	'		meta mark & 0x00001001 == 0x00000001' '		meta mark @some' \
+	'		ip saddr . meta mark { 1.2.3.4 . 0x1 }' '	}' '}'
+warned "nft" 8 0x1000/0x1000
+rules nft 'table ip t {' '	chain a {' '		type filter hook output priority filter;' \
+	'		meta mark 0x00000001 accept' '	}' '	chain b {' \
+	'		type filter hook prerouting priority raw;' \
+	'		meta mark set 0x00000001' '		ct mark 0x00000001' \
+	'		meta mark & 0x00001000 == 0x00000000 counter' \
+	'		meta mark & 0x000000ff == 0x00000001 counter' \
+	'		meta mark set meta mark | 0x00000001' '		ct mark set meta mark' \
+	'		meta mark 0x1001 comment "meta mark 0x1"' '	}' '}'
+warned "nft, which are none" '' 0x1000/0x1000
+rules nft "$(printf '\tmeta mark %s\n' 1 2 3 4 5 6 7)"
+expect "set: rules of marks, more than are named" 0 '  and 2 more' '' \
+	set passmark enforce mark 0x1000/0x1000
+rules nft "$(printf '\tmeta mark 1 comment "\033[2J"')"
+expect "set: rules of marks, a comment that nobody should see" 0 'comment "?[2J"' '' \
+	set passmark enforce mark 0x1000/0x1000
+rm -f "$work"/bin/*.rules
+expect_sh "set: rules of marks, nobody to ask" 0 'the rules were not read: neither' \
+	"PATH='$work/none' \$fake set passmark enforce mark 1/1"
+expect_sh "set: rules of marks, all is well" 0 '=set f7m2v1k1=' \
+	'echo "=$($fake set passmark enforce mark 1/1 2>&1)="'
+printf '#!/bin/sh\nexec /bin/sleep 100\n' >"$work/none/nft"
+printf '#!/bin/sh\nexit 1\n' >"$work/none/iptables-save"
+chmod +x "$work/none/nft" "$work/none/iptables-save"
+expect_sh "set: rules of marks, commands that fail or hang" 0 'the rules were not read: neither' \
+	"PATH='$work/none' \$fake set passmark enforce mark 1/1"
 expect "set: mark 0" 0 'set f0m0 f7m2v0k1' '' set passmark enforce mark 0/1 clash off
 expect "set: proxies" 0 'set f5m2p15001u1337c42' '' \
 	set loopguard enforce proxy port 15001 proxy uid 1337 proxy cgroup 42
