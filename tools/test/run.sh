@@ -613,8 +613,9 @@ expect "set: exempt ports" 0 'set f0m0 f9m2e500e4500e27015-27020' '' \
 expect "set: largest exempt ports" 0 'set f9m1e1-65535e65535' '' \
 	set listeners observe exempt 1-65535 exempt 65535
 expect "set: no exempt port" 0 'set f0m0 f9m0x' '' set listeners off exempt none clash off
+mapfile -t sixteen < <(printf 'exempt\n%s\n' {1..16})
 expect "set: sixteen exempt ports" 0 'e14e15e16
-' '' set listeners enforce $(printf 'exempt %s ' {1..16})
+' '' set listeners enforce "${sixteen[@]}"
 for cgroup in ${unified:+/ "$unified" "$unified/"}; do
 	expect "set: proxy cgroup $cgroup" 0 "set f5m1c$root" '' \
 		set loopguard observe proxy cgroup "$cgroup"
