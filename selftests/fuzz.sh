@@ -60,7 +60,7 @@ shot() {
 
 # What was set makes sense, to the tool, too.
 consistent() {
-	local status modes proxies
+	local status modes proxies exempts
 
 	status=$(looptrack -j -n "$a" status)
 	modes=$(grep -oE '"mode":"[a-z]+"' <<<"$status")
@@ -68,6 +68,8 @@ consistent() {
 		fail "modes: $modes" || return
 	proxies=$(grep -oE '"(port|uid|cgroup)":[0-9]+' <<<"$status" | wc -l)
 	[ "$proxies" -le 8 ] || fail "$proxies proxies" || return
+	exempts=$(grep -oE '"from":[0-9]+' <<<"$status" | wc -l)
+	[ "$exempts" -le 16 ] || fail "$exempts ranges of exempt ports" || return
 	# No cgroup has a number that was made up, and so no path to be saved.
 	looptrack -n "$a" set loopguard observe proxy none &&
 		looptrack -n "$a" save >"$tmp/saved" && looptrack -n "$a" restore "$tmp/saved" ||

@@ -542,7 +542,8 @@ rules() { printf '%s\n' "${@:2}" >"$work/bin/$1.rules"; }
 # warned NAME COUNT MARK: so many rules are told of.
 warned() {
 	expect_sh "set: rules of marks, $1" 0 "=$2=" "echo \"=\$(
-		\$fake set passmark enforce mark $3 2>&1 | sed -n 's/.*, and \([0-9]*\) rule.*/\1/p')=\""
+		\$fake set passmark enforce mark $3 2>&1 |
+			sed -n 's/.*, and \([0-9]*\) rule.*/\1/p')=\""
 	rm -f "$work"/bin/*.rules
 }
 rules iptables-save '-A PREROUTING -m mark --mark 0x1 -j TPROXY --on-port 1'
@@ -667,7 +668,8 @@ expect_sh "restore: what was saved" 0 '=set f0m2 f1m2 f2m2 f3m2 f6m2 f7m0v214748
 modes='f0m2 f1m2 f2m2 f3m2'
 expect_sh "restore: no proxy, as was saved" 0 "=set $modes f5m0n f6m2 f7m0=" \
 	'echo "=$(LOOPTRACK_FAKE=guarding $fake save | $fake restore 2>&1)="'
-expect_sh "restore: exempt ports, as was saved" 0 "=set $modes f6m2 f7m0 f9m0e500e4500e27015-27020=" \
+expect_sh "restore: exempt ports, as was saved" 0 \
+	"=set $modes f6m2 f7m0 f9m0e500e4500e27015-27020=" \
 	'echo "=$(LOOPTRACK_FAKE=exempted $fake save | $fake restore 2>&1)="'
 expect_sh "restore: no exempt port, as was saved" 0 "=set $modes f6m2 f7m0 f9m0x=" \
 	'echo "=$(LOOPTRACK_FAKE=listening $fake save | $fake restore 2>&1)="'
@@ -771,12 +773,14 @@ expect "trace: packets that come before the answer, and instead" 0 'dstnat    10
 expect "trace: loss" 0 '5 stages were lost' 'traced lost' trace tcp '*' '*'
 expect "trace: JSON" 0 '"hook":"output","stage":"dstnat","pass":1,"packet":77,"length":60' \
 	traced -j trace tcp '*' '*'
+queues='queues 0 (3 waiting), 2053 (0 waiting)'
 lost='the kernel drops all packets that wait in a queue; to trace all the same say --force'
 expect "trace: a queue" 2 \
-	"trace: the namespace has NFQUEUE queues 0 (3 waiting), 2053 (0 waiting): when the trace ends, $lost" \
+	"trace: the namespace has NFQUEUE $queues: when the trace ends, $lost" \
 	'traced queued' trace tcp '*' '*'
 expect_sh "trace: a queue, and nothing is traced" 0 '=0=' \
-	'echo "=$(LOOPTRACK_FAKE="traced queued" $fake trace tcp "*" "*" 2>&1 | grep -c "^trace ")="'
+	'echo "=$(LOOPTRACK_FAKE="traced queued" $fake trace tcp "*" "*" 2>&1 |
+		grep -c "^trace ")="'
 expect "trace: many queues" 2 '6 (6 waiting), 7 (7 waiting) and 4 more: when' \
 	'traced queueing' trace tcp '*' '*'
 expect "trace: a queue, and --force" 0 'trace 6
@@ -1385,7 +1389,8 @@ expect_sh "nf_looptrack(4): features and their defaults" 0 '==' "echo \"=\$(
 	sed -n 's/^.It Cm \([a-z]*\) Ta Cm \([a-z]*\)$/\1 \2/p' nf_looptrack.4 |
 		diff '$work/defaults' -)=\""
 expect_sh "nf_looptrack(4): tracepoints" 0 '==' "echo \"=\$(
-	sed -n 's/^LT_TRACE_DECISION(\(.*\));/.Li looptrack:\1/p' ../module/report/trace.h >'$work/trace'
+	sed -n 's/^LT_TRACE_DECISION(\(.*\));/.Li looptrack:\1/p' ../module/report/trace.h \
+		>'$work/trace'
 	grep '^.Li looptrack:' nf_looptrack.4 | diff '$work/trace' -)=\""
 
 # Completion. zsh wants its function in a file of another name.
