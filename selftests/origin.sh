@@ -122,7 +122,7 @@ restore_owners() {
 }
 
 # A user who opens more flows than allowed loses older owners, and has the last ones.
-# There may be one more than allowed in each of the 256 shards of the table.
+# There may be one more than allowed in each of the 64 shards of the table.
 bounded() {
 	local was status
 
@@ -135,7 +135,7 @@ bounded() {
 	status=$?
 	restore_owners
 	[ "$status" = 0 ] && want "50 owners" conns=500 right=500 || return
-	counts "$a" "50 owners" "origin_noted>=500" "origin_dropped>=150"
+	counts "$a" "50 owners" "origin_noted>=500" "origin_dropped>=50"
 }
 
 # A flow's owner goes with it, and with the mode.

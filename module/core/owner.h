@@ -42,6 +42,7 @@ enum lt_owner_flag {
 /**
  * struct lt_owner - the local socket that opened a flow, and its process
  * @node: in the table; changed under the lock of its shard, read under RCU
+ * @age: in the list of its shard; under the shard's lock
  * @rcu: to free it
  * @ct: the entry. Without a reference: never followed, only compared. Constant.
  * @ln: the module's part of the network namespace; constant
@@ -66,6 +67,7 @@ enum lt_owner_flag {
  */
 struct lt_owner {
 	struct hlist_node node;
+	struct list_head age;
 	struct rcu_head rcu;
 	const struct nf_conn *ct;
 	struct lt_net *ln;

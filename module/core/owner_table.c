@@ -24,14 +24,13 @@
  * and no lock is shared by the new flows of a namespace. A shard is a run of chains
  * with one lock. Which one is a matter of the entry's address, which no user chooses.
  */
-#define LT_OWNER_SHARD_BITS	8
+#define LT_OWNER_SHARD_BITS	6
 #define LT_OWNER_SHARDS		BIT(LT_OWNER_SHARD_BITS)
 #define LT_OWNER_BITS_MIN	10
 #define LT_OWNER_BITS_MAX	17
 
-/* Of a user with too many owners, so many are compared to find an old one. */
-#define LT_OWNER_CHAINS		32
-#define LT_OWNER_COMPARED	8
+/* To find an old owner of a user with too many, so many are looked at. */
+#define LT_OWNER_COMPARED	16
 
 /* The sweep: a round begins so long after the last one, and looks at so many owners
  * of one namespace at most; the others have their turn in a later round.
@@ -43,12 +42,14 @@
 
 /**
  * struct lt_owner_shard - the lock of a run of chains
- * @lock: protects changes of the chains, and @count. Taken with BHs off.
+ * @lock: protects changes of the chains, and the rest. Taken with BHs off.
  * @count: how many owners are in the chains
+ * @ages: all of them, as a rule the oldest first
  */
 struct lt_owner_shard {
 	spinlock_t lock;	/* see above */
 	unsigned int count;
+	struct list_head ages;
 } ____cacheline_aligned_in_smp;
 
 static struct lt_owner_shard lt_owner_shards[LT_OWNER_SHARDS];
@@ -81,38 +82,35 @@ static struct lt_owner_shard *lt_owner_shard(unsigned int chain)
 static void lt_owner_del(struct lt_owner_shard *shard, struct lt_owner *owner)
 {
 	hlist_del_init_rcu(&owner->node);
+	list_del(&owner->age);
 	WRITE_ONCE(shard->count, shard->count - 1);
 	lt_owner_set(owner, LT_OWNER_ENDED);
 	lt_share_put(owner->share);
 	kfree_rcu(owner, rcu);
 }
 
-/* Drop an old owner of a user that has too many: the oldest of some in the same
- * shard. Under its lock. Return: false if there is none; so a user may have one more
- * in each shard than is allowed.
+/* Drop an old owner of a user that has too many. Owners of others that are looked at
+ * on the way go to the end of the list, so that the next search does not meet them
+ * again. Under the lock of the shard. Return: false if none was found: so a user may
+ * have one more in each shard than is allowed.
  */
-static bool lt_owner_make_room(struct lt_owner_shard *shard, unsigned int chain,
+static bool lt_owner_make_room(struct lt_owner_shard *shard,
 			       const struct lt_share *share)
 {
-	unsigned int run = BIT(lt_owner_bits - LT_OWNER_SHARD_BITS);
-	unsigned int left = LT_OWNER_COMPARED, i;
-	struct lt_owner *owner, *oldest = NULL;
+	unsigned int left = LT_OWNER_COMPARED;
+	struct lt_owner *owner, *next;
 
-	for (i = 0; i < min_t(unsigned int, LT_OWNER_CHAINS, run) && left; i++) {
-		unsigned int next = (chain & ~(run - 1)) | ((chain + i) & (run - 1));
-
-		hlist_for_each_entry(owner, &lt_owner_chains[next], node) {
-			if (owner->share == share &&
-			    (!oldest || owner->since < oldest->since))
-				oldest = owner;
-			if (!--left)
-				break;
+	list_for_each_entry_safe(owner, next, &shard->ages, age) {
+		if (owner->share == share) {
+			lt_owner_del(shard, owner);
+			return true;
 		}
+		if (!--left)
+			break;
+		list_move_tail(&owner->age, &shard->ages);
 	}
-	if (oldest)
-		lt_owner_del(shard, oldest);
 
-	return oldest;
+	return false;
 }
 
 /**
@@ -141,8 +139,9 @@ bool lt_owner_table_add(struct lt_owner *owner, bool over)
 		}
 	}
 	if (over)
-		dropped = lt_owner_make_room(shard, chain, owner->share);
+		dropped = lt_owner_make_room(shard, owner->share);
 	hlist_add_head_rcu(&owner->node, &lt_owner_chains[chain]);
+	list_add_tail(&owner->age, &shard->ages);
 	WRITE_ONCE(shard->count, shard->count + 1);
 	spin_unlock_bh(&shard->lock);
 
@@ -336,8 +335,10 @@ int __init lt_owners_init(bool (*dead)(struct lt_owner *owner, struct nf_conn *c
 	if (!lt_owner_chains)
 		return -ENOMEM;
 
-	for (i = 0; i < LT_OWNER_SHARDS; i++)
+	for (i = 0; i < LT_OWNER_SHARDS; i++) {
 		spin_lock_init(&lt_owner_shards[i].lock);
+		INIT_LIST_HEAD(&lt_owner_shards[i].ages);
+	}
 	lt_shares_init();
 
 	return 0;
