@@ -120,7 +120,7 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 
 	/* From the first flow on there may be stale ones, and accepted ones. */
 	ln = lt_net(state->net);
-	lt_net_want(ln, LT_HOOK_SYN);
+	lt_net_want(ln, LT_HOOK_OUT);
 	lt_net_want(ln, LT_HOOK_EXPRESS);
 	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID) {
 		lt_net_want(ln, LT_HOOK_ZONE);
@@ -207,16 +207,6 @@ lt_hook_syn_sent(void *priv, struct sk_buff *skb,
 	return lt_stale_check_syn(lt_net(state->net), skb, state);
 }
 
-/* Runs just after conntrack has looked for the packet's entry. */
-static notrace unsigned int
-lt_hook_syn(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
-{
-	if (likely(!lt_hook_is_opening(state)))
-		return NF_ACCEPT;
-
-	return lt_hook_syn_sent(priv, skb, state);
-}
-
 /* Runs just before, where zones are in use. */
 static unsigned int lt_hook_zone(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
@@ -235,19 +225,23 @@ lt_hook_udp_nat(void *priv, struct sk_buff *skb,
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
 	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL || !nf_ct_is_confirmed(ct) ||
-	    nf_ct_protonum(ct) != IPPROTO_UDP || ctinfo == IP_CT_RELATED)
+	    ctinfo == IP_CT_RELATED)
 		return NF_ACCEPT;
 
 	return lt_stale_check_udp(lt_net(state->net), skb, ct, state);
 }
 
-/* Runs just after conntrack, where local UDP flows meet NAT. */
+/* Runs just after conntrack has looked for the packet's entry. */
 static notrace unsigned int
-lt_hook_udp(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+lt_hook_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
 
-	if (likely(!ct || !(READ_ONCE(ct->status) & IPS_NAT_MASK)))
+	if (unlikely(lt_hook_is_opening(state)))
+		return lt_hook_syn_sent(priv, skb, state);
+
+	if (likely(!ct || !(READ_ONCE(ct->status) & IPS_NAT_MASK) ||
+		   nf_ct_protonum(ct) != IPPROTO_UDP))
 		return NF_ACCEPT;
 
 	return lt_hook_udp_nat(priv, skb, state);
@@ -356,16 +350,12 @@ static const struct nf_hook_ops lt_hook_note_ops[] = {
 	LT_HOOK(lt_hook_note, NF_INET_LOCAL_IN, NF_IP_PRI_NAT_SRC - 1),
 };
 
-static const struct nf_hook_ops lt_hook_syn_ops[] = {
-	LT_HOOK(lt_hook_syn, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1),
+static const struct nf_hook_ops lt_hook_out_ops[] = {
+	LT_HOOK(lt_hook_out, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1),
 };
 
 static const struct nf_hook_ops lt_hook_zone_ops[] = {
 	LT_HOOK(lt_hook_zone, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK - 1),
-};
-
-static const struct nf_hook_ops lt_hook_udp_ops[] = {
-	LT_HOOK(lt_hook_udp, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1),
 };
 
 static const struct nf_hook_ops lt_hook_guard_ops[] = {
@@ -432,9 +422,8 @@ static const struct {
 } lt_hooks[] = {
 	[LT_HOOK_COMMIT] = { lt_hook_commit_ops, ARRAY_SIZE(lt_hook_commit_ops) },
 	[LT_HOOK_NOTE] = { lt_hook_note_ops, ARRAY_SIZE(lt_hook_note_ops) },
-	[LT_HOOK_SYN] = { lt_hook_syn_ops, ARRAY_SIZE(lt_hook_syn_ops) },
+	[LT_HOOK_OUT] = { lt_hook_out_ops, ARRAY_SIZE(lt_hook_out_ops) },
 	[LT_HOOK_ZONE] = { lt_hook_zone_ops, ARRAY_SIZE(lt_hook_zone_ops) },
-	[LT_HOOK_UDP] = { lt_hook_udp_ops, ARRAY_SIZE(lt_hook_udp_ops) },
 	[LT_HOOK_GUARD] = { lt_hook_guard_ops, ARRAY_SIZE(lt_hook_guard_ops) },
 	[LT_HOOK_PASS] = { lt_hook_pass_ops, ARRAY_SIZE(lt_hook_pass_ops) },
 	[LT_HOOK_EXPRESS] = { lt_hook_express_ops, ARRAY_SIZE(lt_hook_express_ops) },

@@ -13,7 +13,6 @@
 #include "feature/express.h"
 #include "feature/linger.h"
 #include "feature/origin.h"
-#include "feature/stale.h"
 #include "hook.h"
 #include "modes.h"
 
@@ -56,13 +55,13 @@ static const struct lt_feature lt_features[LT_FEATURE_COUNT] = {
 	},
 	[NF_LOOPTRACK_FEATURE_STALE] = {
 		.mode = NF_LOOPTRACK_MODE_ENFORCE,
-		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_SYN) |
-			 BIT(LT_HOOK_ZONE) | BIT(LT_HOOK_UDP),
-		.set = lt_stale_set,
+		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_OUT) |
+			 BIT(LT_HOOK_ZONE),
 	},
 	[NF_LOOPTRACK_FEATURE_PORTS] = {
 		.mode = NF_LOOPTRACK_MODE_ENFORCE,
-		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_NOTE),
+		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_NOTE) |
+			 BIT(LT_HOOK_OUT),
 		.is_possible = lt_nathook_is_possible,
 	},
 	[NF_LOOPTRACK_FEATURE_LINGER] = {
@@ -102,11 +101,11 @@ static const struct lt_feature lt_features[LT_FEATURE_COUNT] = {
 
 /* Those are registered only where asked for. */
 #define LT_MODES_ON_DEMAND \
-	(BIT(LT_HOOK_NOTE) | BIT(LT_HOOK_SYN) | BIT(LT_HOOK_ZONE) | \
-	 BIT(LT_HOOK_UDP) | BIT(LT_HOOK_EXPRESS))
+	(BIT(LT_HOOK_NOTE) | BIT(LT_HOOK_OUT) | BIT(LT_HOOK_ZONE) | \
+	 BIT(LT_HOOK_EXPRESS))
 
 /* Of these, those of use as soon as there is conntrack. */
-#define LT_MODES_WITH_CT	(BIT(LT_HOOK_SYN) | BIT(LT_HOOK_EXPRESS))
+#define LT_MODES_WITH_CT	(BIT(LT_HOOK_OUT) | BIT(LT_HOOK_EXPRESS))
 
 /**
  * lt_modes_default() - the mode a feature starts with

@@ -21,9 +21,9 @@ struct lt_proxies;
  * enum lt_hook - sets of netfilter hooks, named by their use
  * @LT_HOOK_COMMIT: commit new flows, before conntrack does
  * @LT_HOOK_NOTE: note marks of new flows, before NAT's rules run
- * @LT_HOOK_SYN: look at local SYNs, after conntrack has
+ * @LT_HOOK_OUT: look at local SYNs, and at local UDP packets of flows that NAT
+ *	changed, after conntrack has
  * @LT_HOOK_ZONE: look at local SYNs with a template, before conntrack does
- * @LT_HOOK_UDP: look at local UDP packets, after conntrack has
  * @LT_HOOK_GUARD: look at new local flows, after NAT has chosen their destination
  * @LT_HOOK_PASS: mark packets on their second pass, before any rule
  * @LT_HOOK_EXPRESS: let packets skip the rules of their second pass: runs before
@@ -34,9 +34,8 @@ struct lt_proxies;
 enum lt_hook {
 	LT_HOOK_COMMIT,
 	LT_HOOK_NOTE,
-	LT_HOOK_SYN,
+	LT_HOOK_OUT,
 	LT_HOOK_ZONE,
-	LT_HOOK_UDP,
 	LT_HOOK_GUARD,
 	LT_HOOK_PASS,
 	LT_HOOK_EXPRESS,
@@ -72,8 +71,6 @@ struct lt_mark {
  * @owned: an owner of a flow has been noted. Written by hooks.
  * @origin_since: owners that were noted earlier are not shown to user space, in
  *	nanoseconds since the host's start. Written under @lock.
- * @stale_since: since when stale has looked at all packets of UDP flows that NAT
- *	changed, likewise
  * @sweep_round: the round of the owners' sweep that @sweep_left is for; the sweep's
  *	own, as @sweep_left
  * @sweep_left: how many owners it may still look at in that round
@@ -99,7 +96,6 @@ struct lt_net {
 	struct net *net;
 	bool owned;
 	u64 origin_since;
-	u64 stale_since;
 	u32 sweep_round;
 	u32 sweep_left;
 	u32 zones[8];
@@ -143,9 +139,8 @@ static inline u8 lt_mode(const struct lt_net *ln,
 /**
  * lt_net_want() - ask for a set of hooks that is registered on demand
  * @ln: the module's part of the network namespace
- * @which: LT_HOOK_NOTE, for rules that change what they match; LT_HOOK_SYN and
- *	LT_HOOK_EXPRESS, where there is conntrack; LT_HOOK_ZONE, for its zones;
- *	LT_HOOK_UDP, for local UDP flows that meet NAT
+ * @which: LT_HOOK_NOTE, for rules that change what they match; LT_HOOK_OUT and
+ *	LT_HOOK_EXPRESS, where there is conntrack; LT_HOOK_ZONE, for its zones
  *
  * Another hook that each packet passes is not for all the others to pay. The set
  * is registered a moment later.

@@ -432,6 +432,8 @@ misdirected() {
 		entry "$a" "$base" || fail "$mode: the entry is gone at last" || return
 		counts "$a" "$mode" linger_seen=0 linger_evicted=0 linger_reaped=0 || return
 	done
+	# The next host needs its link.
+	drop_ns
 }
 
 # Clients that reset while their connections wait for the proxy to accept them: it asks

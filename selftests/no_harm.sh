@@ -488,12 +488,13 @@ help_flows() {
 	modprobe -q nf_conntrack_ftp && modprobe -q nf_conntrack_tftp ||
 		skip "the kernel has no helpers" || return
 	[ "$1" = 4 ] || ip=ip6
+	# Before the redirect changes the destination.
 	in_ns "$a" nft -f - <<-EOT || fail "cannot set the helpers"
 		table $ip helpers {
 			ct helper ftp { type "ftp" protocol tcp; }
 			ct helper tftp { type "tftp" protocol udp; }
 			chain output {
-				type filter hook output priority 0
+				type filter hook output priority -150
 				$ip daddr $(dst "$1" 1) tcp dport 80 ct helper set "ftp"
 				$ip daddr $(dst "$1" 1) udp dport 53 ct helper set "tftp"
 			}

@@ -11,7 +11,7 @@
 #include "modes.h"
 
 static int lt_config_put_mark(struct sk_buff *msg,
-			       const struct lt_mark *mark)
+			      const struct lt_mark *mark)
 {
 	if (!mark->mask)
 		return 0;
@@ -21,7 +21,7 @@ static int lt_config_put_mark(struct sk_buff *msg,
 }
 
 static int lt_config_put_proxy(struct sk_buff *msg, const struct lt_net *ln,
-				const struct lt_proxy *proxy)
+			       const struct lt_proxy *proxy)
 {
 	struct nlattr *nest = nla_nest_start(msg, NF_LOOPTRACK_A_FEATURE_PROXY);
 	int err;
@@ -93,7 +93,7 @@ static int lt_config_put_exempts(struct sk_buff *msg, const struct lt_net *ln)
 
 /* With the namespace's lock held. */
 static int lt_config_put_feature(struct sk_buff *msg, const struct lt_net *ln,
-				  unsigned int id)
+				 unsigned int id)
 {
 	struct nlattr *nest = nla_nest_start(msg, NF_LOOPTRACK_A_CONFIG_FEATURE);
 
@@ -139,7 +139,7 @@ int looptrack_nl_feature_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 /* What the policy can't say. */
 static int lt_config_check_feature(struct nlattr *attr, struct nlattr **tb,
-				    unsigned long given,
+				   unsigned long given,
 				    struct netlink_ext_ack *extack)
 {
 	u32 id;
@@ -175,7 +175,7 @@ static int lt_config_check_feature(struct nlattr *attr, struct nlattr **tb,
 
 /* The mark is there if it was given before, too: it is never taken back. */
 static int lt_config_parse_mark(const struct lt_net *ln, struct nlattr *attr,
-				 struct nlattr **tb, struct lt_modes *modes,
+				struct nlattr **tb, struct lt_modes *modes,
 				 struct netlink_ext_ack *extack)
 {
 	struct nlattr *value = tb[NF_LOOPTRACK_A_FEATURE_MARK];
@@ -221,7 +221,7 @@ static int lt_config_parse_mark(const struct lt_net *ln, struct nlattr *attr,
 }
 
 static int lt_config_parse_proxy(const struct lt_net *ln, struct nlattr *attr,
-				  struct lt_proxy *proxy,
+				 struct lt_proxy *proxy,
 				  struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[NF_LOOPTRACK_A_PROXY_MAX + 1];
@@ -268,7 +268,7 @@ static int lt_config_parse_proxy(const struct lt_net *ln, struct nlattr *attr,
 
 /* What it leaves in modes is for the caller to free, even if it fails. */
 static int lt_config_parse_proxies(const struct lt_net *ln, struct nlattr *attr,
-				    struct nlattr **tb, struct lt_modes *modes,
+				   struct nlattr **tb, struct lt_modes *modes,
 				    struct netlink_ext_ack *extack)
 {
 	struct nlattr *some = tb[NF_LOOPTRACK_A_FEATURE_PROXY];
@@ -306,7 +306,7 @@ static int lt_config_parse_proxies(const struct lt_net *ln, struct nlattr *attr,
 			return -ENOSPC;
 		}
 		err = lt_config_parse_proxy(ln, nest,
-					     &proxies->proxy[proxies->count],
+					    &proxies->proxy[proxies->count],
 					     extack);
 		if (err)
 			return err;
@@ -398,7 +398,7 @@ static int lt_config_parse_exempts(struct nlattr *attr, struct nlattr **tb,
 
 /* One feature of a request. */
 static int lt_config_parse_feature(const struct lt_net *ln, struct nlattr *attr,
-				    struct lt_modes *modes,
+				   struct lt_modes *modes,
 				    struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[NF_LOOPTRACK_A_FEATURE_MAX + 1];

@@ -231,9 +231,9 @@ static int lt_flow_put(struct sk_buff *msg, struct lt_net *ln,
 	if (nla_put_u8(msg, NF_LOOPTRACK_A_FLOW_PROTOCOL, nf_ct_protonum(ct)) ||
 	    nla_put_u16(msg, NF_LOOPTRACK_A_FLOW_ZONE, nf_ct_zone(ct)->id) ||
 	    lt_nlmsg_put_tuple(msg, NF_LOOPTRACK_A_FLOW_ORIGINAL,
-				 lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)) ||
+			       lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)) ||
 	    lt_nlmsg_put_tuple(msg, NF_LOOPTRACK_A_FLOW_REPLY,
-				 lt_ct_tuple(ct, IP_CT_DIR_REPLY)) ||
+			       lt_ct_tuple(ct, IP_CT_DIR_REPLY)) ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_FLOW_STATUS, READ_ONCE(ct->status)) ||
 	    (tcp && nla_put_u32(msg, NF_LOOPTRACK_A_FLOW_TCP_STATE,
 				READ_ONCE(ct->proto.tcp.state))) ||

@@ -63,7 +63,7 @@ static void lt_pkttrace_stop(struct lt_net *ln, u32 portid)
 
 /* One end of a flow to be traced, whose attributes are those given. */
 static int lt_pkttrace_parse_end(struct lt_tracer *tr, struct lt_tracer_end *end,
-				const struct nlattr *addr4,
+				 const struct nlattr *addr4,
 				const struct nlattr *addr6,
 				const struct nlattr *port)
 {
@@ -106,10 +106,10 @@ int looptrack_nl_trace_start_doit(struct sk_buff *skb, struct genl_info *info)
 
 	tr.protocol = nla_get_u8(proto);
 	if (lt_pkttrace_parse_end(&tr, &tr.src, tb[NF_LOOPTRACK_A_TUPLE_SRC4],
-				 tb[NF_LOOPTRACK_A_TUPLE_SRC6],
+				  tb[NF_LOOPTRACK_A_TUPLE_SRC6],
 				 tb[NF_LOOPTRACK_A_TUPLE_SPORT]) ||
 	    lt_pkttrace_parse_end(&tr, &tr.dst, tb[NF_LOOPTRACK_A_TUPLE_DST4],
-				 tb[NF_LOOPTRACK_A_TUPLE_DST6],
+				  tb[NF_LOOPTRACK_A_TUPLE_DST6],
 				 tb[NF_LOOPTRACK_A_TUPLE_DPORT])) {
 		NL_SET_ERR_MSG_ATTR(info->extack, flow,
 				    "a flow has addresses of one family");
@@ -126,7 +126,7 @@ int looptrack_nl_trace_start_doit(struct sk_buff *skb, struct genl_info *info)
 
 /* A socket is gone, whoever closed it. */
 static int lt_pkttrace_released(struct notifier_block *nb, unsigned long event,
-			      void *ptr)
+				void *ptr)
 {
 	const struct netlink_notify *n = ptr;
 	struct lt_net *ln;

@@ -150,16 +150,6 @@ struct lt_owner *lt_owner_find(const struct nf_conn *ct)
 	return owner;
 }
 
-/* Has stale looked at each packet of a flow since it was opened? */
-static bool lt_owner_is_watched(const struct lt_owner *owner)
-{
-	const struct lt_net *ln = owner->ln;
-
-	return lt_owner_is(owner, LT_OWNER_WATCHED) &&
-	       lt_mode(ln, NF_LOOPTRACK_FEATURE_STALE) != NF_LOOPTRACK_MODE_OFF &&
-	       owner->since >= READ_ONCE(ln->stale_since);
-}
-
 /**
  * lt_owner_is_dead_udp() - is it certain that a UDP flow has no sender
  * @owner: of the flow
@@ -178,7 +168,7 @@ bool lt_owner_is_dead_udp(const struct lt_owner *owner)
 	    lt_udp_has(net, &owner->flow, READ_ONCE(owner->sender)) != LT_UDP_NONE)
 		return false;
 
-	return lt_owner_is_watched(owner) ||
+	return lt_owner_is(owner, LT_OWNER_WATCHED) ||
 	       lt_udp_senders(net, &owner->flow, NULL) == LT_UDP_NONE;
 }
 

@@ -29,7 +29,7 @@ enum lt_owner_flag {
 	LT_OWNER_COUNTED = BIT(4),
 	/* The flow is over. Its entry is gone or is about to go. */
 	LT_OWNER_ENDED = BIT(5),
-	/* UDP: NAT changed the flow, so that stale looks at each packet of it, and
+	/* UDP: NAT changed the flow, so that a hook looks at each packet of it, and
 	 * notes a socket that takes the flow over.
 	 */
 	LT_OWNER_WATCHED = BIT(6),

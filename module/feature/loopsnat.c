@@ -74,6 +74,45 @@ static bool lt_loopsnat_beside(struct net *net, struct nf_conntrack_tuple *t)
 	return !lt_sock_is_local(net, &there);
 }
 
+#if IS_ENABLED(CONFIG_IPV6)
+static struct dst_entry *lt_loopsnat_route6(struct net *net,
+					    const struct nf_conntrack_tuple *t,
+					    u32 mark)
+{
+	struct flowi6 fl6 = {
+		.daddr = t->dst.u3.in6,
+		.flowi6_mark = mark,
+	};
+	struct dst_entry *dst = ip6_route_output(net, NULL, &fl6);
+
+	if (!dst->error)
+		return dst;
+
+	dst_release(dst);
+	return NULL;
+}
+#else
+static struct dst_entry *lt_loopsnat_route6(struct net *net,
+					    const struct nf_conntrack_tuple *t,
+					    u32 mark)
+{
+	return NULL;
+}
+#endif
+
+static struct dst_entry *lt_loopsnat_route4(struct net *net,
+					    const struct nf_conntrack_tuple *t,
+					    u32 mark)
+{
+	struct flowi4 fl4 = {
+		.daddr = t->dst.u3.ip,
+		.flowi4_mark = mark,
+	};
+	struct rtable *rt = ip_route_output_key(net, &fl4);
+
+	return IS_ERR(rt) ? NULL : &rt->dst;
+}
+
 /* The way there. Return: NULL if there is none, or none that leaves the host. */
 static struct dst_entry *lt_loopsnat_route(struct net *net,
 					   const struct nf_conntrack_tuple *t,
@@ -81,33 +120,11 @@ static struct dst_entry *lt_loopsnat_route(struct net *net,
 {
 	struct dst_entry *dst;
 
-#if IS_ENABLED(CONFIG_IPV6)
-	if (t->src.l3num == NFPROTO_IPV6) {
-		struct flowi6 fl6 = {
-			.daddr = t->dst.u3.in6,
-			.flowi6_mark = mark,
-		};
-
-		dst = ip6_route_output(net, NULL, &fl6);
-		if (dst->error) {
-			dst_release(dst);
-			return NULL;
-		}
-	} else
-#endif
-	{
-		struct flowi4 fl4 = {
-			.daddr = t->dst.u3.ip,
-			.flowi4_mark = mark,
-		};
-		struct rtable *rt = ip_route_output_key(net, &fl4);
-
-		if (IS_ERR(rt))
-			return NULL;
-		dst = &rt->dst;
-	}
-
-	if (!(dst->dev->flags & IFF_LOOPBACK))
+	if (t->src.l3num == NFPROTO_IPV6)
+		dst = lt_loopsnat_route6(net, t, mark);
+	else
+		dst = lt_loopsnat_route4(net, t, mark);
+	if (!dst || !(dst->dev->flags & IFF_LOOPBACK))
 		return dst;
 
 	dst_release(dst);

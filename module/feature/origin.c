@@ -90,9 +90,8 @@ static unsigned int lt_origin_udp_flags(struct lt_net *ln,
 		flags |= LT_OWNER_SHARED;
 	if (nat || loopback)
 		flags |= LT_OWNER_FREQUENT;
-	/* Otherwise only some of the flow's packets would be seen. */
-	if (nat && READ_ONCE(ln->hooked) & BIT(LT_HOOK_UDP) &&
-	    lt_mode(ln, NF_LOOPTRACK_FEATURE_STALE))
+	/* Otherwise some of the flow's packets might not be seen. */
+	if (nat && READ_ONCE(ln->hooked) & BIT(LT_HOOK_OUT))
 		flags |= LT_OWNER_WATCHED;
 
 	return flags;
@@ -143,11 +142,8 @@ void lt_origin_note(struct lt_net *ln, struct nf_conn *ct,
 
 	if (mode == NF_LOOPTRACK_MODE_ENFORCE)
 		lt_stats_inc(&ln->stats, ORIGIN_NOTED);
-	if (udp && nat) {
-		lt_net_want(ln, LT_HOOK_UDP);
-		if (flags & LT_OWNER_SHARED)
-			lt_stats_inc(&ln->stats, STALE_SHARED);
-	}
+	if (udp && nat && flags & LT_OWNER_SHARED)
+		lt_stats_inc(&ln->stats, STALE_SHARED);
 }
 
 /**

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Feature stale: a new socket is not matched to the entry of an earlier one. */
 
-#include <linux/ktime.h>
 #include <linux/netfilter.h>
 #include <linux/tcp.h>
 #include <net/inet_connection_sock.h>
@@ -333,26 +332,21 @@ unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 	struct sock *sk = lt_owner_socket(ct, state);
 	struct lt_owner *owner;
 
-	if (!sk || lt_stale_is_off(ln))
+	if (!sk)
 		return NF_ACCEPT;
 
 	owner = lt_owner_find(ct);
-	if (!owner || READ_ONCE(owner->sender) == atomic64_read(&sk->sk_cookie) ||
-	    !lt_stale_is_past_udp(ln, owner, sk))
+	if (!owner || READ_ONCE(owner->sender) == atomic64_read(&sk->sk_cookie))
+		return NF_ACCEPT;
+
+	/* Others want to know who sends the flow, see lt_owner_is_dead_udp(). */
+	if (lt_stale_is_off(ln)) {
+		WRITE_ONCE(owner->sender, lt_sock_cookie(sk));
+		return NF_ACCEPT;
+	}
+
+	if (!lt_stale_is_past_udp(ln, owner, sk))
 		return NF_ACCEPT;
 
 	return lt_stale_evict_udp(ln, skb, ct, state, owner);
-}
-
-/**
- * lt_stale_set() - begin or end to look at packets
- * @ln: the module's part of the network namespace
- * @mode: about to be set
- *
- * Context: may sleep; with the lock of @ln.
- */
-void lt_stale_set(struct lt_net *ln, u8 mode)
-{
-	if (mode != NF_LOOPTRACK_MODE_OFF && lt_stale_is_off(ln))
-		WRITE_ONCE(ln->stale_since, ktime_get_boottime_ns());
 }

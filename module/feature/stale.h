@@ -14,6 +14,5 @@ void lt_stale_check_zoned_syn(struct lt_net *ln, const struct sk_buff *skb,
 unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 				struct nf_conn *ct,
 				const struct nf_hook_state *state);
-void lt_stale_set(struct lt_net *ln, u8 mode);
 
 #endif /* _LT_STALE_H */

@@ -22,7 +22,7 @@ static const struct genl_family *lt_nlmsg_registered;
  * Return: 0 or -EMSGSIZE.
  */
 int lt_nlmsg_put_tuple(struct sk_buff *msg, int type,
-			 const struct nf_conntrack_tuple *t)
+		       const struct nf_conntrack_tuple *t)
 {
 	struct nlattr *nest = nla_nest_start(msg, type);
 

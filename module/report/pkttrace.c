@@ -139,7 +139,7 @@ static int lt_tracer_put_entry(struct sk_buff *msg,
 	return lt_nlmsg_put_tuple(msg, NF_LOOPTRACK_A_TRACE_ORIGINAL,
 				    lt_ct_tuple(s->ct, IP_CT_DIR_ORIGINAL)) ?:
 	       lt_nlmsg_put_tuple(msg, NF_LOOPTRACK_A_TRACE_REPLY,
-				    lt_ct_tuple(s->ct, IP_CT_DIR_REPLY));
+				  lt_ct_tuple(s->ct, IP_CT_DIR_REPLY));
 }
 
 static int lt_tracer_put_devices(struct sk_buff *msg,

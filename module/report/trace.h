@@ -39,7 +39,7 @@ TRACE_DEFINE_ENUM(NF_LOOPTRACK_DECISION_RELEASED);
 
 /* Users are those of the initial user namespace; -1 is nobody that is known. */
 DECLARE_EVENT_CLASS(looptrack_decision,
-	TP_PROTO(const struct net *net, const struct lt_event *ev),
+		    TP_PROTO(const struct net *net, const struct lt_event *ev),
 	TP_ARGS(net, ev),
 	TP_STRUCT__entry(
 		__array(u8, src, sizeof(struct in6_addr))
