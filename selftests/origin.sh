@@ -130,12 +130,12 @@ bounded() {
 	behind_redirect 4 || return
 	# Flows that stay, as linger would let go of them.
 	looptrack -n "$a" set linger off || return
-	echo 50 >"$owners"
-	called "50 owners" 500 4
+	echo 10 >"$owners"
+	called "10 owners" 500 4
 	status=$?
 	restore_owners
-	[ "$status" = 0 ] && want "50 owners" conns=500 right=500 || return
-	counts "$a" "50 owners" "origin_noted>=500" "origin_dropped>=50"
+	[ "$status" = 0 ] && want "10 owners" conns=500 right=500 || return
+	counts "$a" "10 owners" "origin_noted>=500" "origin_dropped>=10"
 }
 
 # A flow's owner goes with it, and with the mode.

@@ -59,7 +59,7 @@ bool lt_nat_may_pick(const struct lt_new *new)
 		return true;
 
 	return new->picks < LT_NAT_PICKS &&
-	       lt_work_may(new->ln, lt_nat_where(new->ct));
+	       lt_work_may(new->ln, lt_nat_where(new->ct), new->picks);
 }
 
 /**

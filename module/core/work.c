@@ -14,12 +14,14 @@
  * each run searches in vain. Whoever sends first packets must not be able to buy
  * many runs with each.
  *
- * One more run is what a lost race takes, and every first packet has it. All
- * others are paid from a budget in time: a quarter of each jiffy for each
- * namespace on each CPU. A run that takes more than a quarter of the budget is
- * not bought at all: no first packet is to take more than three times as long as
- * without the module, also where many come at once.
+ * One more run is what a lost race takes, and every first packet has it. A second one
+ * is what two lost races take: every first packet has it where the last run took less
+ * than a quarter of a jiffy. All others are paid from a budget in time: a quarter of
+ * each jiffy for each namespace on each CPU. A run that takes more than a quarter of
+ * the budget is not bought at all: no first packet is to take more than three times as
+ * long as without the module, also where many come at once.
  */
+#define LT_WORK_SECOND	(TICK_NSEC / 4)
 #define LT_WORK_BUDGET	(TICK_NSEC / 4)
 #define LT_WORK_RUN	(LT_WORK_BUDGET / 4)
 
@@ -62,6 +64,7 @@ static struct lt_work *lt_work_get(struct lt_net *ln)
  * lt_work_may() - may the NAT rules run once more
  * @ln: the module's part of the network namespace
  * @where: hash of the addresses between which a port is looked for; 0 if none is
+ * @runs: how often they have run again for this packet, at least once
  *
  * A refusal is counted.
  *
@@ -69,14 +72,16 @@ static struct lt_work *lt_work_get(struct lt_net *ln)
  * Return: false if the budget does not allow for a run like the last one, or if a
  * search at the same place has just been in vain.
  */
-bool lt_work_may(struct lt_net *ln, u32 where)
+bool lt_work_may(struct lt_net *ln, u32 where, unsigned int runs)
 {
 	const struct lt_work *work;
+	u32 most;
 	bool may;
 
 	local_bh_disable();
 	work = lt_work_get(ln);
-	may = work->cost <= min_t(u32, work->left, LT_WORK_RUN) &&
+	most = runs < 2 ? LT_WORK_SECOND : min_t(u32, work->left, LT_WORK_RUN);
+	may = work->cost <= most &&
 	      !(where && work->full == where &&
 		(s32)(work->until - (u32)jiffies) >= 0);
 	/* The run that was dear may have been so by chance. */

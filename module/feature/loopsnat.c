@@ -194,7 +194,7 @@ static bool lt_loopsnat_ask(const struct lt_new *new,
 			question->dev = lt_loopsnat_device(net, new->state->pf,
 							   question->dev);
 		if (!question->dev || *asked == LT_LOOPSNAT_QUESTIONS ||
-		    (*asked && !lt_work_may(new->ln, 0)))
+		    (*asked && !lt_work_may(new->ln, 0, 2)))
 			break;
 		(*asked)++;
 		hits = lt_loopsnat_hits(question);
