@@ -158,6 +158,8 @@ closed() {
 	site "$@" || return
 	lo=$(loopback "$family")
 	for mode in off observe enforce; do
+		# What is left of the mode before had an owner, too.
+		in_ns "$a" conntrack -F 2>/dev/null
 		only "$a" linger "$mode" || return
 		base=$((base + 1))
 		scene "$a" "$family" "$mode" < <(
