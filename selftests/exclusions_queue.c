@@ -2,8 +2,8 @@
 /*
  * exclusions_queue NUMBER COUNT [MS]: user of an NFQUEUE that accepts every packet.
  *
- * It lets them go when COUNT of them wait, or when none has come for two seconds, or
- * MS. With a count of 2 and a queue between NAT and the end of a hook, two
+ * It lets them go when COUNT of them wait, or when none has come for two seconds: for MS
+ * until some have gone. With a count of 2 and a queue between NAT and the end of a hook, two
  * flows choose their ports before either of them is committed: the race that
  * otherwise needs two CPUs and luck.
  *
@@ -71,6 +71,7 @@ static void release(void)
 	}
 	printf("%d\n", count);
 	count = 0;
+	patience = HELD_MS;
 }
 
 static int on_packet(const struct nlmsghdr *nlh, void *data)
