@@ -113,7 +113,8 @@ dead() {
 	local family=$1 there
 
 	there=$(dst "$family" 1)
-	host "$family" && everything off || return
+	# That a port has changed hands is proved where the flow's packets are looked at.
+	host "$family" && everything off && mode "$a" stale observe || return
 	scene "$a" "$family" dead < <(
 		cat <<-EOT
 			listen A 15001
@@ -490,7 +491,8 @@ faked() {
 	) || return
 	grep -q 'id=' "$tmp/ids" && grep -q 'id=' "$tmp/own_ids" || fail "there are no entries" ||
 		return
-	told faked 0 && told faked_fix 0 || return
+	told faked 0 unknown unknown && told faked_fix 0 unknown unknown &&
+		says faked_fix '!"fixable":true' '!"fixed":true' || return
 	[ ! -s "$tmp/stale" ] || fail "flow list calls it stale: $(<"$tmp/stale")" || return
 	cmp -s "$tmp/ids" "$tmp/ids_after" && cmp -s "$tmp/own_ids" "$tmp/own_ids_after" ||
 		fail "an entry was removed: $(<"$tmp/ids_after") $(<"$tmp/own_ids_after")"
@@ -581,7 +583,7 @@ proved() {
 		if [ "$mode" = enforce ]; then
 			told proved-enforce 0 orphaned && says proved-enforce '"fixed":true'
 		else
-			told proved-off 0
+			told proved-off 0 unknown && says proved-off '!"fixed":true'
 		fi || return
 	done
 }
