@@ -598,6 +598,8 @@ esp_traffic() {
 # To the router itself, which rewrites destination and source.
 local_in() {
 	topology || return
+	# It would see the first connection's socket, and choose again itself.
+	mode "$r" ports off || return
 	rules <<-EOT || return
 		table ip nat {
 			chain prerouting {
