@@ -15,15 +15,14 @@
  * many runs with each.
  *
  * One more run is what a lost race takes, and every first packet has it. A second one
- * is what two lost races take: every first packet has it where the last run took less
- * than a quarter of a jiffy. All others are paid from a budget in time: a quarter of
- * each jiffy for each namespace on each CPU. A run that takes more than a quarter of
- * the budget is not bought at all: no first packet is to take more than three times as
- * long as without the module, also where many come at once.
+ * is what two lost races take, and every first packet has it, too, unless runs are dear.
+ * All others are paid from a budget in time: half of each jiffy for each namespace on
+ * each CPU. A dear run, of more than half of the budget, is not bought at all: no first
+ * packet is to take more than three times as long as without the module, also where
+ * many come at once.
  */
-#define LT_WORK_SECOND	(TICK_NSEC / 4)
-#define LT_WORK_BUDGET	(TICK_NSEC / 4)
-#define LT_WORK_RUN	(LT_WORK_BUDGET / 4)
+#define LT_WORK_BUDGET	(TICK_NSEC / 2)
+#define LT_WORK_RUN	(LT_WORK_BUDGET / 2)
 
 /**
  * lt_work_alloc() - make the budgets of a namespace
@@ -80,7 +79,7 @@ bool lt_work_may(struct lt_net *ln, u32 where, unsigned int runs)
 
 	local_bh_disable();
 	work = lt_work_get(ln);
-	most = runs < 2 ? LT_WORK_SECOND : min_t(u32, work->left, LT_WORK_RUN);
+	most = runs < 2 ? LT_WORK_RUN : min_t(u32, work->left, LT_WORK_RUN);
 	may = work->cost <= most &&
 	      !(where && work->full == where &&
 		(s32)(work->until - (u32)jiffies) >= 0);

@@ -269,18 +269,28 @@ static bool lt_stale_may_inherit(const struct sock *sk)
 	       READ_ONCE(sk->sk_bound_dev_if);
 }
 
-/* A socket sends on a flow that another one sent on before. Return: true if the
- * other one is gone, was the only one that could send on it when it was new, and
- * this one has come after it.
+/* Is another socket than this one alive that has opened the flow or sent on it? */
+static bool lt_stale_has_other(const struct lt_net *ln,
+			       const struct lt_owner *owner, u64 cookie)
+{
+	u64 sender = READ_ONCE(owner->sender);
+
+	return lt_udp_has(ln->net, &owner->flow, owner->cookie) != LT_UDP_NONE ||
+	       (sender != owner->cookie && sender != cookie &&
+		lt_udp_has(ln->net, &owner->flow, sender) != LT_UDP_NONE);
+}
+
+/* A socket sends on a flow that another one opened. Return: true if the other one is
+ * gone, was the only one that could send on it when it was new, and this one has come
+ * after it.
  */
 static bool lt_stale_is_past_udp(struct lt_net *ln, struct lt_owner *owner,
-				 const struct sock *sk)
+				 struct sock *sk)
 {
 	if (lt_owner_is(owner, LT_OWNER_SHARED))
 		return false;
 
-	if (lt_udp_has(ln->net, &owner->flow, READ_ONCE(owner->sender)) !=
-	    LT_UDP_NONE ||
+	if (lt_stale_has_other(ln, owner, lt_sock_cookie(sk)) ||
 	    (lt_stale_may_inherit(sk) && !lt_owner_is(owner, LT_OWNER_ORPHANED))) {
 		lt_stale_share(ln, owner);
 		return false;
@@ -331,22 +341,28 @@ unsigned int lt_stale_check_udp(struct lt_net *ln, struct sk_buff *skb,
 {
 	struct sock *sk = lt_owner_socket(ct, state);
 	struct lt_owner *owner;
+	u64 cookie, sender;
 
 	if (!sk)
 		return NF_ACCEPT;
 
 	owner = lt_owner_find(ct);
-	if (!owner || READ_ONCE(owner->sender) == atomic64_read(&sk->sk_cookie))
+	if (!owner)
 		return NF_ACCEPT;
 
-	/* Others want to know who sends the flow, see lt_owner_is_dead_udp(). */
-	if (lt_stale_is_off(ln)) {
-		WRITE_ONCE(owner->sender, lt_sock_cookie(sk));
+	/* It has opened the flow, as most often, or has been looked at before. */
+	cookie = lt_sock_cookie(sk);
+	sender = READ_ONCE(owner->sender);
+	if (sender == cookie &&
+	    (sender == owner->cookie || !lt_stale_enforces(ln)))
+		return NF_ACCEPT;
+
+	if (lt_stale_is_off(ln) || owner->cookie == cookie ||
+	    !lt_stale_is_past_udp(ln, owner, sk)) {
+		/* lt_owner_is_dead_udp() needs to know. */
+		WRITE_ONCE(owner->sender, cookie);
 		return NF_ACCEPT;
 	}
-
-	if (!lt_stale_is_past_udp(ln, owner, sk))
-		return NF_ACCEPT;
 
 	return lt_stale_evict_udp(ln, skb, ct, state, owner);
 }
