@@ -41,8 +41,10 @@ def accepted(port, address, service):
 
 def original(sock):
     """Returns a function that asks for a socket's original destination."""
-    level = socket.IPPROTO_IPV6 if sock.family == socket.AF_INET6 else socket.IPPROTO_IP
-    return lambda: sock.getsockopt(level, SO_ORIGINAL_DST, 28)
+    if sock.family == socket.AF_INET6:
+        return lambda: sock.getsockopt(socket.IPPROTO_IPV6, SO_ORIGINAL_DST, 28)
+    # The kernel fills a sockaddr_in, and leaves the rest of a larger buffer alone.
+    return lambda: sock.getsockopt(socket.IPPROTO_IP, SO_ORIGINAL_DST, 16)
 
 
 def table_info(sock):
