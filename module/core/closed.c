@@ -36,7 +36,7 @@
  *   the queue by then, and CPU 1 removes it.
  *
  * The works need no lock against their end: lt_closed_stop() is called when no
- * probe runs any more, so only the works themselves could queue them, and
+ * probe runs, so only the works themselves could queue them, and
  * cancel_delayed_work_sync() and cancel_work_sync() prevent that.
  *
  * The look work is queued when a chunk is put into an empty queue, by the probe,
@@ -406,7 +406,7 @@ static void lt_closed_forget_queue(struct lt_closed_queue *queue,
 
 /**
  * lt_closed_forget() - remove the sockets of a namespace that ends
- * @ln: the module's part of it; none of its sockets is added any more
+ * @ln: the module's part of it; none of its sockets is added from now on
  *
  * Context: may sleep; between lt_closed_start() and lt_closed_stop().
  */
@@ -473,7 +473,7 @@ static void lt_closed_free(struct lt_closed_chunk *chunk)
 /**
  * lt_closed_stop() - undo lt_closed_start(); sockets that wait are dropped
  *
- * Context: may sleep; lt_closed_add() neither runs nor is called any more.
+ * Context: may sleep; lt_closed_add() neither runs nor is called from now on.
  */
 void lt_closed_stop(void)
 {

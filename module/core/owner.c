@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Owners of flows: the local socket that opened a flow, and its process. */
 
-#include <linux/hash.h>
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
 #include <linux/pid.h>

@@ -5,11 +5,8 @@
 #include <linux/types.h>
 
 struct lt_net;
-struct lt_owner;
 struct nf_conn;
 struct nf_hook_state;
-struct pid_namespace;
-struct sock;
 
 void lt_origin_note(struct lt_net *ln, struct nf_conn *ct,
 		    const struct nf_hook_state *state);
