@@ -218,7 +218,8 @@ leaving() {
 told_about() {
 	local want
 
-	alone && snat_all "$a" nft 4 masquerade &&
+	# linger tells of the flow before, at a time of its own.
+	alone && snat_all "$a" nft 4 masquerade && looptrack -n "$a" set linger off &&
 		started tcp "$a" exclusions_talk serve tcp 7000 || return
 	for mode in observe enforce; do
 		loopsnat "$a" "$mode" || return
