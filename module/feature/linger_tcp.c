@@ -111,21 +111,16 @@ static bool lt_linger_is_loopback(struct lt_linger_batch *batch,
 	       lt_linger_is_local(batch, ct, IP_CT_DIR_ORIGINAL);
 }
 
-/* Has an end had the other's FIN? Then the server's end was closed by a process,
- * which had accepted the connection.
+/* Did conntrack see the FINs of both ends? Then the server's end was closed by a
+ * process, which had accepted the connection: one that waits to be accepted is reset.
+ * The sockets don't say so where TIME_WAIT ones are too many to be kept.
  */
-static bool lt_linger_is_orderly(const struct lt_ends *ends)
+static bool lt_linger_is_orderly(const struct nf_conn *ct)
 {
-	const struct sock *sk;
-	unsigned int dir;
+	u8 state = READ_ONCE(ct->proto.tcp.state);
 
-	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
-		sk = ends->sk[dir];
-		if (sk && READ_ONCE(inet_twsk(sk)->tw_substate) == TCP_TIME_WAIT)
-			return true;
-	}
-
-	return false;
+	return state == TCP_CONNTRACK_LAST_ACK ||
+	       state == TCP_CONNTRACK_TIME_WAIT;
 }
 
 /*
@@ -145,12 +140,11 @@ static bool lt_linger_is_orderly(const struct lt_ends *ends)
  */
 static bool lt_linger_may_be_asked(struct lt_closed *closed,
 				   const struct nf_conn *ct,
-				   const struct lt_ends *ends,
 				   enum ip_conntrack_dir dir)
 {
 	bool was_idle = closed->idle;
 
-	if (lt_linger_is_orderly(ends))
+	if (lt_linger_is_orderly(ct))
 		return false;
 
 	closed->idle = (dir == IP_CT_DIR_REPLY && closed->accepted) ||
@@ -214,7 +208,7 @@ static bool lt_linger_ends(struct lt_closed *closed, struct nf_conn *ct,
 	if (lt_ends_live(&ends)) {
 		again = lt_linger_is_early(&ends);
 	} else if (lt_linger_is_turn(&ends, dir, enforce)) {
-		again = lt_linger_may_be_asked(closed, ct, &ends, dir);
+		again = lt_linger_may_be_asked(closed, ct, dir);
 		last = !again;
 	}
 
