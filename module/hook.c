@@ -26,22 +26,15 @@
 #include "feature/stale.h"
 #include "report/pkttrace.h"
 
-/* May this be the first packet of a flow? All others leave their hook here, most of
- * them at one branch and without a look at the entry: what is neither new nor related
- * is of an established flow or has no entry. Until a flow is answered all its packets
- * are new to conntrack, but its entry is confirmed.
+/* Is this the first packet of a flow, or does it carry a template? All others leave
+ * their hook here: those without an entry, and those whose entry is confirmed, also
+ * while the flow is not answered and all its packets are new to conntrack.
  */
-static bool lt_hook_may_be_new(const struct sk_buff *skb)
+static __always_inline bool lt_hook_may_be_new(const struct sk_buff *skb)
 {
-	unsigned long nfct = skb_get_nfct(skb);
-	unsigned long info = nfct & NFCT_INFOMASK;
-	const struct nf_conn *ct;
+	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
 
-	if (likely(info != IP_CT_NEW && info != IP_CT_RELATED))
-		return false;
-
-	ct = (const struct nf_conn *)(nfct & NFCT_PTRMASK);
-	return ct && !nf_ct_is_confirmed(ct);
+	return ct && !(ct->status & IPS_CONFIRMED);
 }
 
 /* The entry, if this is the first packet of a flow. */
@@ -240,7 +233,7 @@ lt_hook_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 	if (unlikely(lt_hook_is_opening(state)))
 		return lt_hook_syn_sent(priv, skb, state);
 
-	if (likely(!ct || !(READ_ONCE(ct->status) & IPS_NAT_MASK) ||
+	if (likely(!ct || !(ct->status & IPS_NAT_MASK) ||
 		   nf_ct_protonum(ct) != IPPROTO_UDP))
 		return NF_ACCEPT;
 

@@ -128,7 +128,7 @@ has_sctp() {
 # The router's own process races with a forwarded flow. With "forwarded" only
 # that one is asked for by a rule: the local flow gets a null binding.
 own() {
-	local family=$1 which=$2 what=masquerade proto=tcp address
+	local family=$1 which=$2 proto=$3 what=masquerade address
 	local -a players
 
 	clean_topology || return
@@ -174,8 +174,10 @@ subtest "nft snat to an address and ports, IPv4" \
 	forwarded "$few" nft 4 tcp 10.99.8.1:10000-30000
 variant "iptables-nft SNAT to an address and ports, IPv4" \
 	forwarded "$few" iptables 4 tcp 10.99.8.1:10000-30000
-subtest "local and forwarded flow, one rule, IPv4" own 4 all
-subtest "local and forwarded flow, one rule, IPv6" own 6 all
-subtest "local flow without a rule and forwarded flow, IPv4" own 4 forwarded
-subtest "local flow without a rule and forwarded flow, IPv6" own 6 forwarded
+subtest "local and forwarded flow, one rule, IPv4" own 4 all tcp
+subtest "local and forwarded flow, one rule, IPv6" own 6 all tcp
+subtest "local flow without a rule and forwarded flow, IPv4" own 4 forwarded tcp
+subtest "local flow without a rule and forwarded flow, IPv6" own 6 forwarded tcp
+subtest "local flow without a rule and forwarded flow, IPv4, UDP" own 4 forwarded udp
+variant "local flow without a rule and forwarded flow, IPv6, UDP" own 6 forwarded udp
 run_subtests
