@@ -144,7 +144,8 @@ own() {
 			}
 		EOT
 	fi
-	widen "$r" || return
+	# Of a connected datagram socket ports knows that it has the port.
+	widen "$r" && mode "$r" ports off || return
 	players=("$c0" "$r")
 	address=$(server "$family")
 	cure "$few"

@@ -31,6 +31,14 @@ PATH=$here:$PATH
 ##############################################################################
 # KTAP
 
+# A command that does not exist makes no test fail by itself: a comparison of two empty
+# answers holds.
+command_not_found_handle() {
+	echo "Bail out! $1: no such command" >&2
+	kill "$$"
+	return 127
+}
+
 subtests=()
 reason=''
 
@@ -610,16 +618,20 @@ listened() {
 		/proc/net/netlink
 }
 
-# insert_failed NS: of all CPUs.
-insert_failed() {
+# conntrack_stat NS NAME: of all CPUs together.
+conntrack_stat() {
 	local rest sum=0
 
 	rest=$(in_ns "$1" conntrack -S)
-	while [[ $rest =~ insert_failed=([0-9]+)(.*) ]]; do
+	while [[ $rest =~ \ $2=([0-9]+)(.*) ]]; do
 		sum=$((sum + BASH_REMATCH[1]))
 		rest=${BASH_REMATCH[2]}
 	done
 	echo "$sum"
+}
+
+insert_failed() {
+	conntrack_stat "$1" insert_failed
 }
 
 # words KEY=VALUE...: each as a shell variable with the prefix R_ (as the
