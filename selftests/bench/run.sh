@@ -5,7 +5,8 @@
 # counts them: "make bench" starts one. The same traffic is measured without the
 # module and with its features in each mode, in turns; the figure is the median of
 # all batches of all rounds. The mode "express" is enforce, and that feature, too;
-# "unowned" is enforce without origin. KSFT_BENCH="ROW..." measures only these rows of
+# "unowned" is enforce without origin. With "off" no feature was ever on; with "left"
+# all were switched off again, and their hooks are still there. KSFT_BENCH="ROW..." measures only these rows of
 # the table: udp oneway ruled bare flow socket tcp loop later.
 
 bench=$(dirname "$(readlink -f "$0")")
@@ -32,7 +33,7 @@ limit_origin=1.0
 limit_ruled=65
 limit_plain=100
 
-modes=(without enforce observe off express unowned)
+modes=(without enforce observe off left express unowned)
 redirected=203.0.113.1
 features=(clash stale ports linger origin)
 
@@ -57,11 +58,12 @@ switch_ns() {
 	case $2 in
 	without) return ;;
 	express | unowned) mode=enforce ;;
+	left) mode=off ;;
 	esac
 	for feature in "${features[@]}"; do
 		mode "$1" "$feature" "$mode" || return
 	done
-	[ "$2" != off ] || mode "$1" loopguard off || return
+	[ "$mode" != off ] || mode "$1" loopguard off || return
 	[ "$2" != express ] || mode "$1" express enforce || return
 	[ "$2" != unowned ] || mode "$1" origin off
 }
@@ -72,7 +74,11 @@ switch() {
 
 	[ ! -d /sys/module/nf_looptrack ] || rmmod nf_looptrack || return
 	[ "$1" != without ] || return 0
-	modprobe nf_looptrack || return
+	if [ "$1" = off ]; then
+		modprobe nf_looptrack netns=none || return
+	else
+		modprobe nf_looptrack || return
+	fi
 	for ns in "${namespaces[@]}"; do
 		switch_ns "$ns" "$1" || return
 	done
@@ -149,7 +155,8 @@ selected() {
 measures() {
 	selected "$1" || return
 	case $1-$2 in
-	*-without | *-enforce | flow-off | socket-off) ;;
+	*-without | *-enforce | flow-off | socket-off | udp-left) ;;
+	*-left) return 1 ;;
 	flow-* | socket-* | later-*) return 1 ;;
 	esac
 }
