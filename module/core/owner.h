@@ -42,7 +42,7 @@ enum lt_owner_flag {
 /**
  * struct lt_owner - the local socket that opened a flow, and its process
  * @node: in the table; changed under the lock of its shard, read under RCU
- * @age: in the list of its shard; under the shard's lock
+ * @age: in the list of its shard; changed under the lock of the shard, read under RCU
  * @rcu: to free it
  * @ct: the entry. Without a reference: never followed, only compared. Constant.
  * @ln: the module's part of the network namespace; constant

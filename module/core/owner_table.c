@@ -44,7 +44,7 @@
  * struct lt_owner_shard - the lock of a run of chains
  * @lock: protects changes of the chains, and the rest. Taken with BHs off.
  * @count: how many owners are in the chains
- * @ages: all of them, as a rule the oldest first
+ * @ages: all of them, as a rule the oldest first; read by the sweep under RCU
  */
 struct lt_owner_shard {
 	spinlock_t lock;	/* see above */
@@ -82,7 +82,7 @@ static struct lt_owner_shard *lt_owner_shard(unsigned int chain)
 static void lt_owner_del(struct lt_owner_shard *shard, struct lt_owner *owner)
 {
 	hlist_del_init_rcu(&owner->node);
-	list_del(&owner->age);
+	list_del_rcu(&owner->age);
 	WRITE_ONCE(shard->count, shard->count - 1);
 	lt_owner_set(owner, LT_OWNER_ENDED);
 	lt_share_put(owner->share);
@@ -107,7 +107,9 @@ static bool lt_owner_make_room(struct lt_owner_shard *shard,
 		}
 		if (!--left)
 			break;
-		list_move_tail(&owner->age, &shard->ages);
+		/* The sweep, if it is there just now, goes on from the end. */
+		list_del_rcu(&owner->age);
+		list_add_tail_rcu(&owner->age, &shard->ages);
 	}
 
 	return false;
@@ -141,7 +143,7 @@ bool lt_owner_table_add(struct lt_owner *owner, bool over)
 	if (over)
 		dropped = lt_owner_make_room(shard, owner->share);
 	hlist_add_head_rcu(&owner->node, &lt_owner_chains[chain]);
-	list_add_tail(&owner->age, &shard->ages);
+	list_add_tail_rcu(&owner->age, &shard->ages);
 	WRITE_ONCE(shard->count, shard->count + 1);
 	spin_unlock_bh(&shard->lock);
 
@@ -233,16 +235,12 @@ static bool lt_owner_may_look(struct lt_net *ln)
 	return true;
 }
 
-static void lt_owner_sweep_chain(struct lt_owner_shard *shard,
-				 struct hlist_head *chain)
+static void lt_owner_sweep_shard(struct lt_owner_shard *shard)
 {
 	struct lt_owner *owner;
 
-	if (hlist_empty(chain))
-		return;
-
 	rcu_read_lock();
-	hlist_for_each_entry_rcu(owner, chain, node) {
+	list_for_each_entry_rcu(owner, &shard->ages, age) {
 		if (time_before32((u32)jiffies, owner->due) &&
 		    !lt_owner_is(owner, LT_OWNER_ENDED))
 			continue;
@@ -259,22 +257,19 @@ static void lt_owner_sweep_chain(struct lt_owner_shard *shard,
 
 static void lt_owner_sweep(struct work_struct *work)
 {
-	unsigned int run = BIT(lt_owner_bits - LT_OWNER_SHARD_BITS);
 	unsigned int first = get_random_u32() & (LT_OWNER_SHARDS - 1);
+	struct lt_owner_shard *shard;
 	bool any = false;
-	unsigned int i, j;
+	unsigned int i;
 
 	lt_owner_round++;
 	for (i = 0; i < LT_OWNER_SHARDS; i++) {
-		unsigned int nr = (first + i) & (LT_OWNER_SHARDS - 1);
-
-		if (!READ_ONCE(lt_owner_shards[nr].count))
+		shard = &lt_owner_shards[(first + i) & (LT_OWNER_SHARDS - 1)];
+		if (!READ_ONCE(shard->count))
 			continue;
 		any = true;
 		mutex_lock(&lt_owner_sweep_lock);
-		for (j = 0; j < run; j++)
-			lt_owner_sweep_chain(&lt_owner_shards[nr],
-					     &lt_owner_chains[nr * run + j]);
+		lt_owner_sweep_shard(shard);
 		mutex_unlock(&lt_owner_sweep_lock);
 		cond_resched();
 	}
