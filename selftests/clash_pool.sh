@@ -174,15 +174,15 @@ crowded() {
 }
 
 ports=20000-20063
-subtest "nft masquerade to 64 ports, IPv4" pool nft 4 tcp masquerade:$ports '' 32 full
-subtest "nft masquerade to 64 ports, IPv6" pool nft 6 tcp masquerade:$ports '' 32 full
-subtest "iptables-nft --to-ports, 64 ports, IPv4" pool iptables 4 tcp masquerade:$ports '' 32 full
+either "nft masquerade to 64 ports, IPv4" pool nft 4 tcp masquerade:$ports '' 32 full
+either "nft masquerade to 64 ports, IPv6" pool nft 6 tcp masquerade:$ports '' 32 full
+variant "iptables-nft --to-ports, 64 ports, IPv4" pool iptables 4 tcp masquerade:$ports '' 32 full
 variant "iptables-nft --to-ports, 64 ports, IPv6" pool iptables 6 tcp masquerade:$ports '' 32 full
 subtest "iptables-legacy --to-ports, 64 ports, IPv4" pool legacy 4 tcp masquerade:$ports '' 32 full
 variant "iptables-legacy --to-ports, 64 ports, IPv6" pool legacy 6 tcp masquerade:$ports '' 32 full
 subtest "nft masquerade to 64 ports, UDP" pool nft 4 udp masquerade:$ports '' 32 full
 subtest "nft masquerade to 64 ports, SCTP" pool nft 4 sctp masquerade:$ports '' 32 full
-subtest "nft snat to an address and 64 ports, IPv4" pool nft 4 tcp 10.99.8.1:$ports '' 32 full
+variant "nft snat to an address and 64 ports, IPv4" pool nft 4 tcp 10.99.8.1:$ports '' 32 full
 variant "nft snat to an address and 64 ports, IPv6" pool nft 6 tcp "[fd99:8::1]:$ports" '' 32 full
 variant "iptables-nft SNAT to an address and 64 ports" \
 	pool iptables 4 tcp 10.99.8.1:$ports '' 32 full
@@ -191,7 +191,7 @@ variant "nft masquerade to ports, random" pool nft 4 tcp masquerade:$wide random
 subtest "nft masquerade to ports, fully-random" \
 	pool nft 4 tcp masquerade:$wide fully-random 32 roomy
 variant "iptables-nft --to-ports --random" pool iptables 4 tcp masquerade:$wide random 32 roomy
-subtest "iptables-legacy --to-ports --random-fully" \
+variant "iptables-legacy --to-ports --random-fully" \
 	pool legacy 4 tcp masquerade:$wide fully-random 32 roomy
 subtest "nft snat to an address and ports, persistent" \
 	pool nft 4 tcp 10.99.8.1:$wide persistent 32 roomy

@@ -153,7 +153,7 @@ own() {
 
 subtest "nft masquerade, IPv4, TCP" forwarded "$main" nft 4 tcp masquerade
 subtest "nft masquerade, IPv6, TCP" forwarded "$main" nft 6 tcp masquerade
-subtest "iptables-nft MASQUERADE, IPv4, TCP" forwarded "$main" iptables 4 tcp masquerade
+variant "iptables-nft MASQUERADE, IPv4, TCP" forwarded "$main" iptables 4 tcp masquerade
 variant "iptables-nft MASQUERADE, IPv6, TCP" forwarded "$main" iptables 6 tcp masquerade
 subtest "iptables-legacy MASQUERADE, IPv4, TCP" forwarded "$few" legacy 4 tcp masquerade
 variant "iptables-legacy MASQUERADE, IPv6, TCP" forwarded "$few" legacy 6 tcp masquerade
@@ -161,11 +161,11 @@ subtest "nft masquerade, IPv4, UDP" forwarded "$few" nft 4 udp masquerade
 variant "nft masquerade, IPv6, UDP" forwarded "$few" nft 6 udp masquerade
 subtest "nft masquerade, IPv4, SCTP" forwarded "$few" nft 4 sctp masquerade
 variant "nft masquerade, IPv6, SCTP" forwarded "$few" nft 6 sctp masquerade
-subtest "nft masquerade persistent, IPv4" forwarded "$few" nft 4 tcp masquerade persistent
+variant "nft masquerade persistent, IPv4" forwarded "$few" nft 4 tcp masquerade persistent
 subtest "nft snat to an address, IPv4" forwarded "$few" nft 4 tcp 10.99.8.1
 variant "nft snat to an address, IPv6" forwarded "$few" nft 6 tcp fd99:8::1
 variant "iptables-nft SNAT to an address, IPv4" forwarded "$few" iptables 4 tcp 10.99.8.1
-subtest "iptables-legacy SNAT to an address, IPv6" forwarded "$few" legacy 6 tcp fd99:8::1
+variant "iptables-legacy SNAT to an address, IPv6" forwarded "$few" legacy 6 tcp fd99:8::1
 subtest "nft snat to addresses, IPv4" forwarded "$few" nft 4 tcp 10.99.8.1-10.99.8.2
 subtest "nft snat to addresses, persistent, IPv6" \
 	forwarded "$few" nft 6 tcp fd99:8::1-fd99:8::2 persistent
