@@ -48,7 +48,14 @@
 /* A question is being asked on this CPU: by BHs off nothing else runs there. */
 static DEFINE_PER_CPU(bool, lt_rules_asking);
 
-static bool lt_rules_has_ports(u8 proto)
+/**
+ * lt_rules_has_ports() - is it a protocol with ports, that can be asked about
+ * @proto: IP protocol number
+ *
+ * Context: any.
+ * Return: true for TCP, UDP and SCTP.
+ */
+bool lt_rules_has_ports(u8 proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP ||
 	       proto == IPPROTO_SCTP;
@@ -150,7 +157,14 @@ static void lt_rules_put_ipv6(struct sk_buff *skb,
 	IP6CB(skb)->flags = IP6SKB_XFRM_TRANSFORMED;
 }
 
-static struct sk_buff *lt_rules_packet(const struct lt_question *q)
+/**
+ * lt_rules_packet() - make the packet of a question
+ * @q: the question
+ *
+ * Context: any but hard interrupts; doesn't sleep.
+ * Return: the packet, for the caller to free, or NULL for want of memory.
+ */
+struct sk_buff *lt_rules_packet(const struct lt_question *q)
 {
 	struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + sizeof(struct ipv6hdr) +
 					sizeof(struct tcphdr),

@@ -10,6 +10,7 @@
 struct dst_entry;
 struct net;
 struct net_device;
+struct sk_buff;
 struct sock;
 
 /**
@@ -54,6 +55,8 @@ struct lt_answer {
 	__be16 port;
 };
 
+bool lt_rules_has_ports(u8 proto);
+struct sk_buff *lt_rules_packet(const struct lt_question *q);
 int lt_rules_ask(const struct lt_question *question, struct lt_answer *answer);
 
 #endif /* _LT_RULES_H */
