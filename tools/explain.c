@@ -2,6 +2,7 @@
 /* Facts about a flow, in plain sentences: one a line, behind what they are about. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "event.h"
@@ -9,6 +10,7 @@
 #include "out.h"
 #include "phrase.h"
 #include "route.h"
+#include "rules.h"
 #include "stack.h"
 
 /* How much is shown of what may be long; JSON has it all. */
@@ -243,6 +245,24 @@ static void show_nat(const json_t *facts)
 		say("The rules decide when the first packet comes.");
 }
 
+static void show_rules(const json_t *facts)
+{
+	json_t *rules = json_object_get(facts, "rules");
+	char *sentence = rules_sentence(rules);
+
+	begin("Rules:");
+	if (!sentence) {
+		say("unknown: %s.", out_text(rules, "unknown"));
+		return;
+	}
+	say("%s", sentence);
+	free(sentence);
+	if (json_is_true(json_object_get(rules, "is_derived")))
+		say("It was taken to come by %s, to which the route to its source leads.",
+		    out_text(rules, "in"));
+	say("Only NAT rules were asked: filter rules were not read, nor rules for users, nor those that set marks.");
+}
+
 static bool is_enforced(const json_t *facts, const char *feature)
 {
 	return !strcmp(out_text(json_object_get(facts, "features"), feature), "enforce");
@@ -328,6 +348,7 @@ void explain_show(const json_t *facts)
 	show_stack(facts, tuple);
 	show_conntrack(facts, tuple);
 	show_nat(facts);
+	show_rules(facts);
 	show_path(facts);
 	show_history(facts, tuple);
 	show_verdict(json_object_get(facts, "verdict"));
