@@ -76,26 +76,24 @@ load() {
 	in_ns "$ns" nft -f "$tmp/nft" || fail "cannot load: $(<"$tmp/nft")"
 }
 
-# ask NS ARGUMENT...: what the rules would do, in $answer and $text; no entry is left.
+# ask NS ARGUMENT...: what the rules would do, in $answer; no entry is left.
 ask() {
 	local ns=$1 before
 
 	shift
 	before=$(in_ns "$ns" conntrack -C)
-	answer=$(looptrack -n "$ns" -j explain "$@") && text=$(looptrack -n "$ns" explain "$@") ||
-		fail "explain $*" || return
-	text=${text#*$'\nRules:     '} text=${text%%$'\nPath:'*}
+	answer=$(looptrack -n "$ns" -j explain "$@") || fail "explain $*" || return
 	answer=${answer#*\"rules\":} answer=${answer%%,\"stack\":*}
-	note "$*: $text"
+	note "$*: ${answer#*\"text\":}"
 	[ "$before" = "$(in_ns "$ns" conntrack -C)" ] || fail "questions leave entries"
 }
 
-# says TEXT...: text or JSON of the last answer has each.
+# says TEXT...: the last answer has each.
 says() {
 	local word
 
 	for word; do
-		[[ $text$answer = *"$word"* ]] || fail "not \"$word\": $text $answer" || return
+		[[ $answer = *"$word"* ]] || fail "not \"$word\": $answer" || return
 	done
 }
 
@@ -126,9 +124,10 @@ compare() {
 		says "would decide the same today" '"agrees":true'
 }
 
-# Flows of this host: to another host as another address, to a proxy here, and without a rule.
+# sent FAMILY BACKEND PROTOCOL...: flows of this host: to another host as another address,
+# to a proxy here, and without a rule.
 sent() {
-	local backend=$2 proto
+	local proto
 
 	has_backend "$2" "$1" || skip "no $2" || return
 	host "$1" && started server "$a" exclusions_talk serve -q tcp 15001 || return
@@ -137,7 +136,7 @@ sent() {
 		output -,$(dst "$1" 2),80 redirect=15001
 		postrouting d0,-,8080 snat=$other
 	EOT
-	for proto in udp tcp; do
+	for proto in "${@:3}"; do
 		compare "$a" "$a" "$proto" "$me" 20001 "$(dst "$1" 1)" 80 \
 			"would send it to $l$peer$r_:8080 by d0, as $l$other$r_:20001." &&
 			compare "$a" "$a" "$proto" "$me" 20002 "$(dst "$1" 2)" 80 \
@@ -145,10 +144,10 @@ sent() {
 			compare "$a" "$a" "$proto" "$me" 20003 "$(dst "$1" 3)" 80 \
 				"No NAT rule applies; it would leave by d0." || return
 	done
-	says "filter rules were not read" '"is_sent":true' '"is_random":false'
+	says '"unread":["filter rules",' '"is_sent":true' '"is_random":false'
 }
 
-# Flows that come by a device: to a server behind the host, which masquerades.
+# forwarded FAMILY BACKEND PROTOCOL...: flows that come by a device: to a server behind the host, which masquerades.
 forwarded() {
 	local proto server
 
@@ -162,12 +161,12 @@ forwarded() {
 		prerouting c1,$(dst "$1" 1),80 dnat=$l$server$r_:7001
 		postrouting s,-,- masquerade
 	EOT
-	for proto in udp tcp; do
+	for proto in "${@:3}"; do
 		compare "$r" "$c0" "$proto" "$me" 20001 "$(dst "$1" 1)" 80 \
 			"would send it to $l$server$r_:7000 by s, as $l$(router "$1")$r_:20001." ||
 			return
 	done
-	says "It was taken to come by c0" '"is_derived":true' || return
+	says '"in":"c0"' '"is_derived":true' || return
 	# Another device, other rules.
 	ask "$r" -i c1 udp "$l$other$r_:20002" "$l$(dst "$1" 1)$r_:80" &&
 		says "$server$r_:7001" '"is_derived":false' || return
@@ -178,7 +177,7 @@ forwarded() {
 	fi
 	# A source that no route leads to.
 	ask "$r" udp "$l$(dst "$1" 9)$r_:20002" "$l$server$r_:80" &&
-		says "unknown: there is no route to the source" || return
+		says '"unknown":"there is no route to the source' || return
 	in_ns "$r" sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 	ask "$r" udp "$l$me$r_:20003" "$l$(dst "$1" 1)$r_:80" &&
 		says "this one does not forward" '"answer":"no-forwarding"' || return
@@ -329,16 +328,16 @@ refusals() {
 	EOT
 }
 
-either "flows of this host, nft, IPv4" sent 4 nft
-either "flows of this host, nft, IPv6" sent 6 nft
-either "flows of this host, iptables-nft, IPv6" sent 6 iptables
-either "flows of this host, iptables-nft, IPv4" sent 4 iptables
-either "flows of this host, iptables-legacy, IPv4" sent 4 legacy
-either "flows of this host, iptables-legacy, IPv6" sent 6 legacy
-either "forwarded flows, nft, IPv6" forwarded 6 nft
-either "forwarded flows, nft, IPv4" forwarded 4 nft
-either "forwarded flows, iptables-nft, IPv4" forwarded 4 iptables
-variant "forwarded flows, iptables-legacy, IPv6" forwarded 6 legacy
+either "flows of this host, nft, IPv4" sent 4 nft udp tcp
+either "flows of this host, nft, IPv6" sent 6 nft udp tcp
+either "flows of this host, iptables-nft, IPv6" sent 6 iptables udp
+either "flows of this host, iptables-nft, IPv4" sent 4 iptables udp
+either "flows of this host, iptables-legacy, IPv4" sent 4 legacy tcp
+either "flows of this host, iptables-legacy, IPv6" sent 6 legacy tcp
+either "forwarded flows, nft, IPv6" forwarded 6 nft udp tcp
+either "forwarded flows, nft, IPv4" forwarded 4 nft udp tcp
+either "forwarded flows, iptables-nft, IPv4" forwarded 4 iptables tcp
+variant "forwarded flows, iptables-legacy, IPv6" forwarded 6 legacy udp
 either "rules for a mark and a zone, IPv4" matched 4
 either "rules for a mark and a zone, IPv6" matched 6
 either "no NAT, no route, IPv6" ends 6

@@ -2,7 +2,6 @@
 /* Facts about a flow, in plain sentences: one a line, behind what they are about. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "event.h"
@@ -248,15 +247,13 @@ static void show_nat(const json_t *facts)
 static void show_rules(const json_t *facts)
 {
 	json_t *rules = json_object_get(facts, "rules");
-	char *sentence = rules_sentence(rules);
 
 	begin("Rules:");
-	if (!sentence) {
+	if (json_object_get(rules, "unknown")) {
 		say("unknown: %s.", out_text(rules, "unknown"));
 		return;
 	}
-	say("%s", sentence);
-	free(sentence);
+	say("%s", out_text(rules, "text"));
 	if (json_is_true(json_object_get(rules, "is_derived")))
 		say("It was taken to come by %s, to which the route to its source leads.",
 		    out_text(rules, "in"));

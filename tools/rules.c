@@ -188,44 +188,6 @@ static enum exit_code collect(struct nl *nl, const struct question *question,
 	return EXIT_OK;
 }
 
-enum exit_code rules_get(struct nl *nl, const struct question *question,
-			 const struct rules_packet *packet, json_t *flow, json_t **rules)
-{
-	enum exit_code code;
-	char *why;
-
-	put(nl, question, packet);
-	code = nl_ask(nl, &attr_rules, rules, &why);
-	if (code)
-		return code;
-	if (!*rules) {
-		*rules = json_pack("{s:s}", "unknown", why ?: "the rules can't be asked");
-		free(why);
-		return EXIT_OK;
-	}
-	free(why);
-	/* Who asks knows that already. */
-	json_object_del(*rules, "protocol");
-	json_object_del(*rules, "zone");
-	name_devices(*rules);
-	code = collect(nl, question, packet, *rules);
-	if (code) {
-		json_decref(*rules);
-		return code;
-	}
-	if (flow)
-		compare(*rules, flow);
-	json_object_set_new(*rules, "unread", not_read());
-	return EXIT_OK;
-}
-
-json_t *rules_tuple(const json_t *rules)
-{
-	if (!is_complete(rules) || json_is_true(json_object_get(rules, "is_random")))
-		return NULL;
-	return json_object_get(last_step(rules), "tuple");
-}
-
 /* " to A:80 or B:80" */
 static void write_destinations(FILE *out, const json_t *rules)
 {
@@ -338,20 +300,57 @@ static void write_sentence(FILE *out, const json_t *rules)
 		fputs(" They choose at random.", out);
 }
 
-char *rules_sentence(const json_t *rules)
+static json_t *sentence(const json_t *rules)
 {
 	char *text = NULL;
+	json_t *string;
 	size_t size;
 	FILE *out;
 
-	if (!json_object_get(rules, "steps"))
-		return NULL;
 	out = open_memstream(&text, &size);
 	if (!out)
 		return NULL;
 	write_sentence(out, rules);
-	if (!fclose(out))
-		return text;
+	string = fclose(out) ? NULL : json_string(text);
 	free(text);
-	return NULL;
+	return string;
+}
+
+enum exit_code rules_get(struct nl *nl, const struct question *question,
+			 const struct rules_packet *packet, json_t *flow, json_t **rules)
+{
+	enum exit_code code;
+	char *why;
+
+	put(nl, question, packet);
+	code = nl_ask(nl, &attr_rules, rules, &why);
+	if (code)
+		return code;
+	if (!*rules) {
+		*rules = json_pack("{s:s}", "unknown", why ?: "the rules can't be asked");
+		free(why);
+		return EXIT_OK;
+	}
+	free(why);
+	/* Who asks knows that already. */
+	json_object_del(*rules, "protocol");
+	json_object_del(*rules, "zone");
+	name_devices(*rules);
+	code = collect(nl, question, packet, *rules);
+	if (code) {
+		json_decref(*rules);
+		return code;
+	}
+	if (flow)
+		compare(*rules, flow);
+	json_object_set_new(*rules, "text", sentence(*rules));
+	json_object_set_new(*rules, "unread", not_read());
+	return EXIT_OK;
+}
+
+json_t *rules_tuple(const json_t *rules)
+{
+	if (!is_complete(rules) || json_is_true(json_object_get(rules, "is_random")))
+		return NULL;
+	return json_object_get(last_step(rules), "tuple");
 }

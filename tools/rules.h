@@ -36,7 +36,4 @@ enum exit_code rules_get(struct nl *nl, const struct question *question,
  */
 json_t *rules_tuple(const json_t *rules);
 
-/* What the rules would do, in a sentence, to be freed. NULL if there is nothing to say. */
-char *rules_sentence(const json_t *rules);
-
 #endif /* RULES_H */
