@@ -147,7 +147,8 @@ sent() {
 	says '"unread":["filter rules",' '"is_sent":true' '"is_random":false'
 }
 
-# forwarded FAMILY BACKEND PROTOCOL...: flows that come by a device: to a server behind the host, which masquerades.
+# forwarded FAMILY BACKEND PROTOCOL...: flows that come by a device: to a server behind the
+# host, which masquerades.
 forwarded() {
 	local proto server
 
@@ -317,7 +318,7 @@ refusals() {
 		both protocol and tuple|genl rules 1 - 10.98.0.1 1 10.98.0.2 2
 		two addresses of one family|genl rules 1 17 10.98.0.1 1 fd98::2 2
 		two addresses of one family|genl rules 1 17 10.98.0.1 1 - 2
-		EPROTONOSUPPORT "the rules can be asked about TCP|genl rules 1 1 10.98.0.1 1 10.98.0.2 2
+		"the rules can be asked about TCP|genl rules 1 1 10.98.0.1 1 10.98.0.2 2
 		has two ports|genl rules 1 6 10.98.0.1 1 10.98.0.2 -
 		an address of zeros|genl rules 1 6 10.98.0.1 1 0.0.0.0 2
 		ENODEV "there is no such device|genl rules 1 6 10.98.0.2 1 10.98.0.1 2 i 4711

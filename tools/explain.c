@@ -257,7 +257,8 @@ static void show_rules(const json_t *facts)
 	if (json_is_true(json_object_get(rules, "is_derived")))
 		say("It was taken to come by %s, to which the route to its source leads.",
 		    out_text(rules, "in"));
-	say("Only NAT rules were asked: filter rules were not read, nor rules for users, nor those that set marks.");
+	say("%s",
+	    "Only NAT rules were asked: filter rules were not read, nor rules for users, nor those that set marks.");
 }
 
 static bool is_enforced(const json_t *facts, const char *feature)

@@ -40,14 +40,14 @@ static void put(struct nl *nl, const struct question *question,
 /* The index of a device becomes its name. */
 static void name_device(json_t *object, const char *key)
 {
-	json_t *index = json_object_get(object, key);
+	json_t *value = json_object_get(object, key);
+	unsigned int index = json_integer_value(value);
 	char name[IF_NAMESIZE];
 
-	if (index && if_indextoname(json_integer_value(index), name))
+	if (value && if_indextoname(index, name))
 		json_object_set_new(object, key, attr_name(name));
-	else if (index)
-		json_object_set_new(object, key, json_sprintf("%u",
-				    (unsigned int)json_integer_value(index)));
+	else if (value)
+		json_object_set_new(object, key, json_sprintf("%u", index));
 }
 
 static void name_devices(json_t *answer)
@@ -140,13 +140,12 @@ static bool has_end(const json_t *rules, const char *key, json_t *address, json_
 static void compare(json_t *rules, json_t *flow)
 {
 	json_t *reply = json_object_get(flow, "reply");
+	bool agrees = has_end(rules, "destinations", json_object_get(reply, "src"),
+			      json_object_get(reply, "sport")) &&
+		      has_end(rules, "sources", json_object_get(reply, "dst"), NULL);
 
-	if (!json_array_size(json_object_get(rules, "destinations")))
-		return;
-	json_object_set_new(rules, "agrees", json_boolean(
-		has_end(rules, "destinations", json_object_get(reply, "src"),
-			json_object_get(reply, "sport")) &&
-		has_end(rules, "sources", json_object_get(reply, "dst"), NULL)));
+	if (json_array_size(json_object_get(rules, "destinations")))
+		json_object_set_new(rules, "agrees", json_boolean(agrees));
 }
 
 static json_t *not_read(void)
@@ -165,6 +164,7 @@ static enum exit_code collect(struct nl *nl, const struct question *question,
 	unsigned int asked = 1;
 	enum exit_code code;
 	json_t *answer;
+	bool is_random;
 	char *why;
 
 	json_object_set_new(rules, "destinations", json_array());
@@ -182,9 +182,9 @@ static enum exit_code collect(struct nl *nl, const struct question *question,
 		json_decref(answer);
 	}
 	json_object_set_new(rules, "questions", json_integer(asked));
-	json_object_set_new(rules, "is_random", json_boolean(
-		json_array_size(json_object_get(rules, "destinations")) > 1 ||
-		json_array_size(json_object_get(rules, "sources")) > 1));
+	is_random = json_array_size(json_object_get(rules, "destinations")) > 1 ||
+		    json_array_size(json_object_get(rules, "sources")) > 1;
+	json_object_set_new(rules, "is_random", json_boolean(is_random));
 	return EXIT_OK;
 }
 
@@ -247,8 +247,8 @@ static void write_end(FILE *out, const json_t *rules)
 		fprintf(out, "It would be for another host as %s, and this one does not forward.",
 			phrase_tuple(tuple).text);
 	else if (!strcmp(answer, "busy"))
-		fputs("The NAT rules can't be asked now: memory is short, or conntrack's table is full.",
-		      out);
+		fprintf(out, "%s",
+			"The NAT rules can't be asked now: memory is short, or conntrack's table is full.");
 	else
 		fprintf(out, "The NAT rules of %s would not accept it.", out_text(step, "hook"));
 }
