@@ -583,6 +583,11 @@ ynl() {
 	says 'error:.*both protocol and flow' trace-start '{"protocol": 6}' &&
 		says None trace-start '{"protocol": 6, "flow": {"dport": 80}}' &&
 		says "'clash-committed': 0" stats-get && says None stats-reset &&
+		says "'hook': 'local-out', 'answer'.*'is-delivered': True" rules-get \
+			'{"protocol": 17, "flow": {"src4": 2130706433, "dst4": 2130706433,
+			"sport": 1, "dport": 2}}' &&
+		says 'error:.*has two ports' rules-get \
+			'{"protocol": 17, "flow": {"src4": 1, "dst4": 1}}' &&
 		says 'error:.*feature' feature-set "{\"feature\": [$twice, $twice]}" &&
 		is "$a" clash observe
 }

@@ -231,10 +231,16 @@ static void check(const struct expected *e)
 {
 	bool refused = e->err && !(e->or_none && e->replies);
 
-	if (e->got || (refused && !e->or_err))
+	if (e->got && e->or_any) {
+		if (!e->got_text)
+			fault(e, "an error without a word");
+		else if (e->replies)
+			fault(e, "an answer and an error");
+	} else if (e->got || (refused && !e->or_err)) {
 		check_error(e);
-	else
+	} else {
 		check_success(e);
+	}
 	count.sent[e->cmd]++;
 	if (!e->got)
 		count.ok[e->cmd]++;

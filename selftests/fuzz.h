@@ -132,6 +132,8 @@ struct state {
  * @err: the error it ends with, or 0
  * @or_err: it may just as well end with this one, or with @err alone if 0
  * @or_none: it may end without an error, too
+ * @or_any: it may end with any error that has a text: what the host's addresses, devices
+ *	and routes are is not modelled
  * @flow: it is about the flow that is there
  * @told: the error comes with a text
  * @where: the attribute that the error names, from the message's start; or 0
@@ -146,7 +148,7 @@ struct expected {
 	__u32 seq;
 	size_t offset;
 	__u8 cmd;
-	bool ack, reply, dump, late, or_none, flow, told;
+	bool ack, reply, dump, late, or_none, or_any, flow, told;
 	int err, or_err;
 	unsigned int where;
 

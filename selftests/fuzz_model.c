@@ -4,6 +4,7 @@
  * the module's own rules, told a second time.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdint.h>
 
 #include "fuzz_attr.h"
@@ -279,25 +280,31 @@ static void start_trace(struct reader *r, struct model *model, const struct nlat
 	}
 }
 
+/* A flow with both its addresses. Return: 0, or it is refused. */
+static int read_flow(struct reader *r, const struct nlattr *proto, const struct nlattr *tuple,
+		     const struct nlattr **end)
+{
+	bool four, six;
+
+	if (!proto || !tuple)
+		return refuse(r, EINVAL, NULL);
+	find_attrs(tuple, end);
+	four = end[NF_LOOPTRACK_A_TUPLE_SRC4] || end[NF_LOOPTRACK_A_TUPLE_DST4];
+	six = end[NF_LOOPTRACK_A_TUPLE_SRC6] || end[NF_LOOPTRACK_A_TUPLE_DST6];
+	if (four == six || !end[four ? NF_LOOPTRACK_A_TUPLE_SRC4 : NF_LOOPTRACK_A_TUPLE_SRC6] ||
+	    !end[four ? NF_LOOPTRACK_A_TUPLE_DST4 : NF_LOOPTRACK_A_TUPLE_DST6])
+		return refuse(r, EINVAL, tuple);
+	return 0;
+}
+
 /* One flow, or what was decided about it: there may be none. */
 static void get_one(struct reader *r, const struct nlattr *proto, const struct nlattr *tuple,
 		    const struct nlattr *zone)
 {
 	const struct nlattr *end[NF_LOOPTRACK_A_TUPLE_MAX + 1] = {};
-	bool four, six;
 
-	if (!proto || !tuple) {
-		refuse(r, EINVAL, NULL);
+	if (read_flow(r, proto, tuple, end))
 		return;
-	}
-	find_attrs(tuple, end);
-	four = end[NF_LOOPTRACK_A_TUPLE_SRC4] || end[NF_LOOPTRACK_A_TUPLE_DST4];
-	six = end[NF_LOOPTRACK_A_TUPLE_SRC6] || end[NF_LOOPTRACK_A_TUPLE_DST6];
-	if (four == six || !end[four ? NF_LOOPTRACK_A_TUPLE_SRC4 : NF_LOOPTRACK_A_TUPLE_SRC6] ||
-	    !end[four ? NF_LOOPTRACK_A_TUPLE_DST4 : NF_LOOPTRACK_A_TUPLE_DST6]) {
-		refuse(r, EINVAL, tuple);
-		return;
-	}
 	if (r->expected->cmd == NF_LOOPTRACK_CMD_FLOW_GET && attr_number(proto) == 6 &&
 	    (!zone || !attr_number(zone)) && reply_is_flow(tuple)) {
 		r->expected->flow = true;
@@ -305,6 +312,34 @@ static void get_one(struct reader *r, const struct nlattr *proto, const struct n
 	}
 	refuse(r, ENOENT, NULL);
 	r->expected->or_none = true;
+}
+
+static bool has_zeros(const struct nlattr *attr)
+{
+	static const unsigned char zeros[16];
+
+	return !attr || !memcmp(attr_data(attr), zeros, attr->nla_len - NLA_HDRLEN);
+}
+
+/* A question to the rules: what of it is wrong on any host. */
+static void ask_rules(struct reader *r, const struct nlattr **tb)
+{
+	const struct nlattr *proto = tb[NF_LOOPTRACK_A_RULES_PROTOCOL];
+	const struct nlattr *flow = tb[NF_LOOPTRACK_A_RULES_FLOW];
+	const struct nlattr *end[NF_LOOPTRACK_A_TUPLE_MAX + 1] = {};
+
+	if (read_flow(r, proto, flow, end))
+		return;
+	if (attr_number(proto) != IPPROTO_TCP && attr_number(proto) != IPPROTO_UDP &&
+	    attr_number(proto) != IPPROTO_SCTP)
+		refuse(r, EPROTONOSUPPORT, proto);
+	else if (has_zeros(end[NF_LOOPTRACK_A_TUPLE_SPORT]) ||
+		 has_zeros(end[NF_LOOPTRACK_A_TUPLE_DPORT]) ||
+		 has_zeros(end[NF_LOOPTRACK_A_TUPLE_SRC4] ?: end[NF_LOOPTRACK_A_TUPLE_SRC6]) ||
+		 has_zeros(end[NF_LOOPTRACK_A_TUPLE_DST4] ?: end[NF_LOOPTRACK_A_TUPLE_DST6]))
+		refuse(r, EINVAL, flow);
+	else
+		r->expected->or_any = true;
 }
 
 static void expect_dump(struct reader *r, struct model *model)
@@ -349,6 +384,9 @@ static void expect_command(struct reader *r, struct model *model, const struct c
 	case NF_LOOPTRACK_CMD_EVENT_GET:
 		get_one(r, tb[NF_LOOPTRACK_A_EVENT_PROTOCOL], tb[NF_LOOPTRACK_A_EVENT_FLOW],
 			NULL);
+		break;
+	case NF_LOOPTRACK_CMD_RULES_GET:
+		ask_rules(r, tb);
 		break;
 	}
 }

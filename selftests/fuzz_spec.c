@@ -160,6 +160,32 @@ static const struct set trace_set = {
 	}
 };
 
+static const struct set step_set = {
+	NF_LOOPTRACK_A_STEP_MAX,
+	{
+		[NF_LOOPTRACK_A_STEP_HOOK ... NF_LOOPTRACK_A_STEP_ANSWER] = KIND(U32),
+		[NF_LOOPTRACK_A_STEP_TUPLE] = NEST(tuple_set),
+		[NF_LOOPTRACK_A_STEP_DEVICE] = KIND(U32),
+		[NF_LOOPTRACK_A_STEP_IS_CHANGED ... NF_LOOPTRACK_A_STEP_IS_MASQUERADED] =
+			KIND(FLAG),
+	}
+};
+
+static const struct set rules_set = {
+	NF_LOOPTRACK_A_RULES_MAX,
+	{
+		[NF_LOOPTRACK_A_RULES_PAD] = KIND(PAD),
+		[NF_LOOPTRACK_A_RULES_PROTOCOL] = KIND(U8),
+		[NF_LOOPTRACK_A_RULES_ZONE] = KIND(U16),
+		[NF_LOOPTRACK_A_RULES_FLOW] = NEST(tuple_set),
+		[NF_LOOPTRACK_A_RULES_MARK] = KIND(U32),
+		[NF_LOOPTRACK_A_RULES_IN] = { KIND_U32, .min = 1 },
+		[NF_LOOPTRACK_A_RULES_STEP] = NEST(step_set),
+		[NF_LOOPTRACK_A_RULES_OUT] = KIND(U32),
+		[NF_LOOPTRACK_A_RULES_IS_SENT ... NF_LOOPTRACK_A_RULES_IS_DERIVED] = KIND(FLAG),
+	}
+};
+
 const struct command commands[] = {
 	[NF_LOOPTRACK_CMD_MODULE_GET] = {
 		.name = "module-get",
@@ -225,5 +251,16 @@ const struct command commands[] = {
 			BIT(NF_LOOPTRACK_A_EVENT_PICKS),
 		.admin = true,
 		.dumps = true,
+	},
+	[NF_LOOPTRACK_CMD_RULES_GET] = {
+		.name = "rules-get",
+		.set = &rules_set,
+		.asks = BIT(NF_LOOPTRACK_A_RULES_PROTOCOL) | BIT(NF_LOOPTRACK_A_RULES_ZONE) |
+			BIT(NF_LOOPTRACK_A_RULES_FLOW) | BIT(NF_LOOPTRACK_A_RULES_MARK) |
+			BIT(NF_LOOPTRACK_A_RULES_IN),
+		.must = BIT(NF_LOOPTRACK_A_RULES_PROTOCOL) | BIT(NF_LOOPTRACK_A_RULES_ZONE) |
+			BIT(NF_LOOPTRACK_A_RULES_FLOW) | BIT(NF_LOOPTRACK_A_RULES_MARK) |
+			BIT(NF_LOOPTRACK_A_RULES_STEP),
+		.admin = true,
 	},
 };

@@ -10,11 +10,16 @@
  *						none; exempt ports: f and t and a number
  *						each, or no-exempt
  *	genl reset				stats-reset
+ *	genl rules COUNT PROTOCOL SOURCE SPORT DESTINATION DPORT [i|m|z NUMBER]...
+ *						rules-get, so often, up to the first
+ *						refusal; device, mark and zone; "-"
+ *						leaves out protocol or an end
  *	genl join				the multicast group events
  *
  * Exit status: 0 ok, 1 refused, 2 anything else.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
@@ -207,6 +212,47 @@ static void put_features(struct nlmsghdr *nlh, char **words)
 	}
 }
 
+static void put_end(struct nlmsghdr *nlh, char **words, int attr4, int attr6, int attr_port)
+{
+	unsigned char addr[16];
+
+	if (inet_pton(AF_INET, words[0], addr) == 1)
+		mnl_attr_put(nlh, attr4, 4, addr);
+	else if (inet_pton(AF_INET6, words[0], addr) == 1)
+		mnl_attr_put(nlh, attr6, 16, addr);
+	if (strcmp(words[1], "-"))
+		mnl_attr_put_u16(nlh, attr_port, htons(atoi(words[1])));
+}
+
+static int ask_rules(unsigned int count, char **words)
+{
+	int err = 0;
+
+	while (count-- && !err) {
+		struct nlmsghdr *nlh = request(family, NF_LOOPTRACK_CMD_RULES_GET);
+		struct nlattr *nest;
+
+		if (strcmp(words[0], "-"))
+			mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_RULES_PROTOCOL, atoi(words[0]));
+		nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_RULES_FLOW);
+		put_end(nlh, words + 1, NF_LOOPTRACK_A_TUPLE_SRC4, NF_LOOPTRACK_A_TUPLE_SRC6,
+			NF_LOOPTRACK_A_TUPLE_SPORT);
+		put_end(nlh, words + 3, NF_LOOPTRACK_A_TUPLE_DST4, NF_LOOPTRACK_A_TUPLE_DST6,
+			NF_LOOPTRACK_A_TUPLE_DPORT);
+		mnl_attr_nest_end(nlh, nest);
+		for (char **more = words + 5; more[0] && more[1]; more += 2) {
+			if (more[0][0] == 'i')
+				mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_IN, atoi(more[1]));
+			if (more[0][0] == 'm')
+				mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, atoi(more[1]));
+			if (more[0][0] == 'z')
+				mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_RULES_ZONE, atoi(more[1]));
+		}
+		err = talk(NULL);
+	}
+	return err;
+}
+
 static int join(void)
 {
 	if (!mnl_socket_setsockopt(nl, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
@@ -253,6 +299,8 @@ int main(int argc, char **argv)
 		else
 			request(family, NF_LOOPTRACK_CMD_STATS_GET);
 		err = talk(NULL);
+	} else if (!strcmp(verb, "rules") && argc > 7) {
+		err = ask_rules(atoi(what), argv + 3);
 	} else if (!strcmp(verb, "trace")) {
 		request(family, NF_LOOPTRACK_CMD_TRACE_START);
 		err = talk(NULL);

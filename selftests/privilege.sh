@@ -71,6 +71,7 @@ refused() {
 	expect EPERM "$a" "$@" genl trace || return
 	expect EPERM "$a" "$@" genl get flow || return
 	expect EPERM "$a" "$@" genl get event || return
+	expect EPERM "$a" "$@" genl rules 1 17 127.0.0.1 1 127.0.0.1 2 || return
 	expect ok "$a" "$@" genl get module || return
 	expect ok "$a" "$@" genl get feature || return
 	expect ok "$a" "$@" genl get stats || return
@@ -85,6 +86,7 @@ allowed() {
 	expect ok "$a" genl join || return
 	expect ok "$a" genl get flow || return
 	expect ok "$a" genl get event || return
+	expect ok "$a" genl rules 1 17 127.0.0.1 1 127.0.0.1 2 || return
 	# Of what? It may ask, then.
 	expect EINVAL "$a" genl trace || return
 	unchanged

@@ -24,7 +24,7 @@ make_show() {
 		{
 			echo "# \$2"
 			eval "\$2" 2>&1 | awk -v all="\$([[ \$2 = *explain* ]] || echo 1)" '
-				/^[A-Z][A-Za-z]+:/ { kept = !/^(Stack|Path|History):/ }
+				/^[A-Z][A-Za-z]+:/ { kept = !/^(Stack|Rules|Path|History):/ }
 				all || kept'
 		} >>"$tmp/shown/\$1"
 	EOT

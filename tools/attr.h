@@ -81,7 +81,7 @@ extern const struct attr_words attr_features, attr_modes, attr_decisions, attr_t
 	attr_socket_states;
 extern const struct attr_set attr_ctrl, attr_extack;
 extern const struct attr_set attr_module, attr_config, attr_stats, attr_event,
-	attr_trace, attr_flow;
+	attr_trace, attr_flow, attr_rules;
 
 /* Number of the word, or -1 */
 int attr_word(const struct attr_words *words, const char *word);

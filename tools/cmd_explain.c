@@ -1,17 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0
 /* looptrack explain: one flow, there or not, in plain sentences */
 #include <getopt.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include "advice.h"
 #include "explain.h"
 #include "facts.h"
+#include "number.h"
 #include "out.h"
 
-static enum exit_code parse(struct question *question, int argc, char **argv)
+/* A number, or a name of a device that is looked for when the namespace is entered. */
+static enum exit_code parse_option(struct question *question, struct rules_packet *packet,
+				   const char **device, int c, char **argv)
 {
-	enum exit_code code = flow_parse_zone(&question->zone, "explain", argc, argv);
+	uint64_t value;
+	uint32_t mask;
 
+	switch (c) {
+	case 'w':
+		if (!number_parse(optarg, 0, UINT16_MAX, &value))
+			return fail(EXIT_USAGE,
+				    "explain: --zone \"%s\" is not a number from 0 to 65535",
+				    optarg);
+		question->zone = value;
+		return EXIT_OK;
+	case 'm':
+		if (!number_parse_mark(optarg, &packet->mark, &mask) || mask != UINT32_MAX)
+			return fail(EXIT_USAGE,
+				    "explain: --mark \"%s\" is not a number as 4096 or 0x1000",
+				    optarg);
+		return EXIT_OK;
+	case 'i':
+		*device = optarg;
+		return EXIT_OK;
+	default:
+		return bad_option(c, argv);
+	}
+}
+
+static enum exit_code parse(struct question *question, struct rules_packet *packet,
+			    const char **device, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "zone", required_argument, NULL, 'w' },
+		{ "in", required_argument, NULL, 'i' },
+		{ "mark", required_argument, NULL, 'm' },
+		{ }
+	};
+	enum exit_code code = EXIT_OK;
+	int c;
+
+	optind = 0;
+	while (!code && (c = getopt_long(argc, argv, "+:w:i:m:", options, NULL)) != -1)
+		code = parse_option(question, packet, device, c, argv);
 	if (code)
 		return code;
 	if (argc - optind < 3)
@@ -29,17 +71,24 @@ static enum exit_code parse(struct question *question, int argc, char **argv)
 
 static enum exit_code cmd_explain_run(int argc, char **argv)
 {
+	struct rules_packet packet = {};
 	struct question question = {};
+	const char *device = NULL;
 	enum exit_code code;
 	json_t *facts;
 	struct nl nl;
 
-	code = parse(&question, argc, argv);
+	code = parse(&question, &packet, &device, argc, argv);
 	if (code)
 		return code;
 	code = nl_open(&nl);
+	if (!code && device) {
+		packet.device = if_nametoindex(device);
+		if (!packet.device)
+			code = fail(EXIT_USAGE, "explain: there is no device \"%s\"", device);
+	}
 	if (!code)
-		code = facts_get(&nl, &question, &facts);
+		code = facts_get(&nl, &question, &packet, &facts);
 	nl_close(&nl);
 	if (code)
 		return code;

@@ -9,6 +9,7 @@
 #include "out.h"
 #include "phrase.h"
 #include "route.h"
+#include "rules.h"
 #include "stack.h"
 
 /* How much is shown of what may be long; JSON has it all. */
@@ -243,6 +244,23 @@ static void show_nat(const json_t *facts)
 		say("The rules decide when the first packet comes.");
 }
 
+static void show_rules(const json_t *facts)
+{
+	json_t *rules = json_object_get(facts, "rules");
+
+	begin("Rules:");
+	if (json_object_get(rules, "unknown")) {
+		say("unknown: %s.", out_text(rules, "unknown"));
+		return;
+	}
+	say("%s", out_text(rules, "text"));
+	if (json_is_true(json_object_get(rules, "is_derived")))
+		say("It was taken to come by %s, to which the route to its source leads.",
+		    out_text(rules, "in"));
+	say("%s",
+	    "Only NAT rules were asked: filter rules were not read, nor rules for users, nor those that set marks.");
+}
+
 static bool is_enforced(const json_t *facts, const char *feature)
 {
 	return !strcmp(out_text(json_object_get(facts, "features"), feature), "enforce");
@@ -328,6 +346,7 @@ void explain_show(const json_t *facts)
 	show_stack(facts, tuple);
 	show_conntrack(facts, tuple);
 	show_nat(facts);
+	show_rules(facts);
 	show_path(facts);
 	show_history(facts, tuple);
 	show_verdict(json_object_get(facts, "verdict"));

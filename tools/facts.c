@@ -9,6 +9,7 @@
 #include "out.h"
 #include "path.h"
 #include "route.h"
+#include "rules.h"
 #include "stack.h"
 
 /* How many of each kind are told. */
@@ -195,14 +196,33 @@ static enum exit_code add_nat(struct nl *nl, struct search *search)
 	return code;
 }
 
+/* Of the flow as its client sends it, whatever was asked for. */
+static enum exit_code add_rules(struct nl *nl, struct search *search,
+				const struct rules_packet *packet)
+{
+	struct question question = *search->question;
+	json_t *flow = get(search, "conntrack"), *rules;
+	enum exit_code code;
+
+	if (json_is_object(flow))
+		endpoint_read_tuple(question.ends, json_object_get(flow, "original"));
+	code = rules_get(nl, &question, packet, json_is_object(flow) ? flow : NULL, &rules);
+	if (!code)
+		set(search, "rules", rules);
+	return code;
+}
+
 /*
  * The ends of the client, and of the server as NAT makes them: of a flow that is not
- * there, where NAT sends another one that goes to the same destination.
+ * there, where the rules would send it; or, if they can't be asked, where NAT sends
+ * another one that goes to the same destination.
  */
 static void find_ends(const struct search *search, struct endpoint client[2],
 		      struct endpoint server[2])
 {
 	json_t *flow = get(search, "conntrack"), *similar = get(search, "similar");
+	json_t *tuple = rules_tuple(get(search, "rules"));
+	struct endpoint ends[2];
 
 	if (json_is_object(flow)) {
 		endpoint_read_tuple(client, json_object_get(flow, "original"));
@@ -211,8 +231,12 @@ static void find_ends(const struct search *search, struct endpoint client[2],
 	}
 	memcpy(client, search->question->ends, sizeof(search->question->ends));
 	server[0] = client[1];
-	if (json_is_object(similar))
+	if (tuple) {
+		endpoint_read_tuple(ends, tuple);
+		server[0] = ends[1];
+	} else if (json_is_object(similar)) {
 		endpoint_read_tuple(server, json_object_get(similar, "reply"));
+	}
 	server[1] = client[0];
 }
 
@@ -248,7 +272,8 @@ static enum exit_code add_routes(struct search *search)
 	return code;
 }
 
-enum exit_code facts_get(struct nl *nl, const struct question *question, json_t **facts)
+enum exit_code facts_get(struct nl *nl, const struct question *question,
+			 const struct rules_packet *packet, json_t **facts)
 {
 	struct search search = { .question = question, .facts = json_object() };
 	enum exit_code code;
@@ -267,6 +292,8 @@ enum exit_code facts_get(struct nl *nl, const struct question *question, json_t 
 		code = add_history(nl, &search);
 	if (!code)
 		code = add_nat(nl, &search);
+	if (!code)
+		code = add_rules(nl, &search, packet);
 	if (!code)
 		code = add_stack(&search);
 	if (!code)

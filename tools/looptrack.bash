@@ -135,7 +135,7 @@ _looptrack()
 		;;
 	explain)
 		words='tcp udp'
-		[[ $current == -* ]] && words='--zone'
+		[[ $current == -* ]] && words='--zone --in --mark'
 		;;
 	monitor)
 		case $previous in

@@ -140,6 +140,8 @@ resolve)
 	;;
 explain)
 	_arguments '(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
+		'(-i --in)'{-i,--in}'[device it comes by]:device:_net_interfaces' \
+		'(-m --mark)'{-m,--mark}'[of its first packet]:mark:' \
 		'1:protocol:(tcp udp)' '2:source:' '3:destination:'
 	;;
 audit)

@@ -71,7 +71,7 @@ static json_t *extack_decode(const struct nlmsghdr *nlh, size_t skip)
 }
 
 /* Say why the kernel did not do what the request wanted. */
-static enum exit_code refusal(const struct nl *nl, const struct attr_set *set, int error,
+static enum exit_code refusal(struct nl *nl, const struct attr_set *set, int error,
 			      json_t *extack)
 {
 	const char *message = json_string_value(json_object_get(extack, "message"));
@@ -83,6 +83,11 @@ static enum exit_code refusal(const struct nl *nl, const struct attr_set *set, i
 
 	if (!message && error == ENOENT)
 		return no_module();
+	if (nl->asking) {
+		nl->why = strdup(message || error != EOPNOTSUPP ?
+				 message ?: strerror(error) : "this module can't ask the rules");
+		return EXIT_OK;
+	}
 	if (nl->searching && error == ENOENT)
 		return EXIT_OK;
 	if (!message && error == EPERM)
@@ -108,7 +113,7 @@ static enum exit_code refusal(const struct nl *nl, const struct attr_set *set, i
 }
 
 /* The acknowledgment ends a request. */
-static enum exit_code acknowledged(const struct nl *nl, const struct attr_set *set,
+static enum exit_code acknowledged(struct nl *nl, const struct attr_set *set,
 				   const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *ack = mnl_nlmsg_get_payload(nlh);
@@ -133,7 +138,7 @@ static enum exit_code acknowledged(const struct nl *nl, const struct attr_set *s
 }
 
 /* The end of a list: an error, if there was one. */
-static enum exit_code listed(const struct nl *nl, const struct attr_set *set,
+static enum exit_code listed(struct nl *nl, const struct attr_set *set,
 			     const struct nlmsghdr *nlh)
 {
 	const int *error = mnl_nlmsg_get_payload(nlh);
@@ -220,7 +225,7 @@ enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answe
 	enum exit_code code;
 
 	code = nl_exchange(nl, set, keep, &object);
-	if (!code && answer && !object && !nl->searching) {
+	if (!code && answer && !object && !nl->searching && !nl->why) {
 		errno = EBADMSG;
 		return nl_undecodable();
 	}
@@ -238,6 +243,19 @@ enum exit_code nl_find(struct nl *nl, const struct attr_set *set, json_t **answe
 	nl->searching = true;
 	code = nl_talk(nl, set, answer);
 	nl->searching = false;
+	return code;
+}
+
+enum exit_code nl_ask(struct nl *nl, const struct attr_set *set, json_t **answer, char **why)
+{
+	enum exit_code code;
+
+	nl->asking = true;
+	nl->why = NULL;
+	code = nl_talk(nl, set, answer);
+	nl->asking = false;
+	*why = nl->why;
+	nl->why = NULL;
 	return code;
 }
 
@@ -294,6 +312,8 @@ enum exit_code nl_open(struct nl *nl)
 	nl->seq = 0;
 	nl->find_line = NULL;
 	nl->searching = false;
+	nl->asking = false;
+	nl->why = NULL;
 	nl->subscribed = false;
 	code = netns_enter(opt.netns);
 	if (code)

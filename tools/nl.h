@@ -21,6 +21,8 @@
  * @find_line: where the attribute at an offset of the request was written, for
  *	complaints to start with, or at 0, where all of it was, or ""; NULL if in no file
  * @searching: the module may not have what is asked for
+ * @asking: a refusal is an answer, too, and its text goes to @why
+ * @why: text of a refusal, or NULL
  * @subscribed: messages come by themselves, too
  * @request: the request being built and sent
  * @answer: the datagram received last
@@ -32,6 +34,8 @@ struct nl {
 	unsigned int seq;
 	const char *(*find_line)(size_t offset);
 	bool searching;
+	bool asking;
+	char *why;
 	bool subscribed;
 	__u64 request[2048];
 	__u64 answer[2048];
@@ -60,6 +64,11 @@ enum exit_code nl_talk(struct nl *nl, const struct attr_set *set, json_t **answe
 
 /* Likewise for one of many: that there is none is no failure, and *@answer is NULL. */
 enum exit_code nl_find(struct nl *nl, const struct attr_set *set, json_t **answer);
+
+/* Likewise for what may be refused: that is no failure, *@answer is NULL, and *@why the
+ * text of the refusal, to be freed.
+ */
+enum exit_code nl_ask(struct nl *nl, const struct attr_set *set, json_t **answer, char **why);
 
 /* Take an object of a list, and the reference on it. Other codes than EXIT_OK end it. */
 typedef enum exit_code nl_take(json_t *object, void *arg);

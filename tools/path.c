@@ -6,6 +6,7 @@
 #include "out.h"
 #include "path.h"
 #include "route.h"
+#include "rules.h"
 
 /*
  * The tables of each hook. Those of nat are asked about a flow's first packet alone, and
@@ -112,16 +113,22 @@ json_t *path_get(const json_t *facts)
 	json_t *flow = json_object_get(facts, "conntrack");
 	json_t *like = json_is_object(flow) ? flow : json_object_get(facts, "similar");
 	json_t *reply = json_object_get(like, "reply");
+	json_t *foreseen = json_is_object(flow) ? NULL :
+			   rules_tuple(json_object_get(facts, "rules"));
 	struct way way = { .hooks = json_array(), .facts = facts };
 
 	way.before = json_is_object(flow) ? json_object_get(flow, "original") :
 					    json_object_get(facts, "tuple");
-	if (reply)
+	if (foreseen)
+		way.between = tuple_of(way.before, "src", "sport", foreseen, "dst", "dport");
+	else if (reply)
 		way.between = tuple_of(way.before, "src", "sport", reply, "src", "sport");
 	else
 		way.between = json_incref(way.before);
 	if (json_is_object(flow))
 		way.after = tuple_of(reply, "dst", "dport", reply, "src", "sport");
+	else if (foreseen)
+		way.after = json_incref(foreseen);
 	else
 		way.after = json_incref(way.between);
 

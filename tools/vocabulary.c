@@ -469,6 +469,46 @@ static const struct attr_desc flow_desc[] = {
 
 const struct attr_set attr_flow = { flow_desc, ARRAY_SIZE(flow_desc), NULL };
 
+static const char *const answer_words[] = {
+	[NF_LOOPTRACK_ANSWER_ASKED] = "asked",
+	[NF_LOOPTRACK_ANSWER_NO_NAT] = "no-nat",
+	[NF_LOOPTRACK_ANSWER_REFUSED] = "refused",
+	[NF_LOOPTRACK_ANSWER_BUSY] = "busy",
+	[NF_LOOPTRACK_ANSWER_NO_ROUTE] = "no-route",
+	[NF_LOOPTRACK_ANSWER_NO_SOURCE] = "no-source",
+	[NF_LOOPTRACK_ANSWER_NO_FORWARDING] = "no-forwarding",
+};
+
+static const struct attr_words answers = { "answer", answer_words, ARRAY_SIZE(answer_words) };
+
+static const struct attr_desc step_desc[] = {
+	[NF_LOOPTRACK_A_STEP_HOOK] = { .name = "hook", .type = ATTR_ENUM, .words = &hooks },
+	[NF_LOOPTRACK_A_STEP_ANSWER] = { .name = "answer", .type = ATTR_ENUM, .words = &answers },
+	[NF_LOOPTRACK_A_STEP_TUPLE] = TUPLE("tuple"),
+	[NF_LOOPTRACK_A_STEP_DEVICE] = { .name = "device", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_STEP_IS_CHANGED] = { .name = "is_changed", .type = ATTR_FLAG },
+	[NF_LOOPTRACK_A_STEP_IS_MASQUERADED] = { .name = "is_masqueraded", .type = ATTR_FLAG },
+};
+
+static const struct attr_set step_set = { step_desc, ARRAY_SIZE(step_desc), NULL };
+
+static const struct attr_desc rules_desc[] = {
+	[NF_LOOPTRACK_A_RULES_PROTOCOL] = { .name = "protocol", .type = ATTR_PROTOCOL },
+	[NF_LOOPTRACK_A_RULES_ZONE] = { .name = "zone", .type = ATTR_U16 },
+	[NF_LOOPTRACK_A_RULES_FLOW] = TUPLE("flow"),
+	[NF_LOOPTRACK_A_RULES_MARK] = { .name = "mark", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_RULES_IN] = { .name = "in", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_RULES_STEP] = {
+		.name = "step", .key = "steps", .type = ATTR_LIST, .nest = &step_set,
+	},
+	[NF_LOOPTRACK_A_RULES_OUT] = { .name = "out", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_RULES_IS_SENT] = { .name = "is_sent", .type = ATTR_FLAG },
+	[NF_LOOPTRACK_A_RULES_IS_DELIVERED] = { .name = "is_delivered", .type = ATTR_FLAG },
+	[NF_LOOPTRACK_A_RULES_IS_DERIVED] = { .name = "is_derived", .type = ATTR_FLAG },
+};
+
+const struct attr_set attr_rules = { rules_desc, ARRAY_SIZE(rules_desc), NULL };
+
 /* Generic netlink's own: what it tells about a family, and why it refused. */
 
 static const struct attr_desc group_desc[] = {
@@ -518,3 +558,5 @@ COMPLETE(socket_words, NF_LOOPTRACK_SOCKET_MAX);
 COMPLETE(socket_desc, NF_LOOPTRACK_A_SOCKET_MAX);
 COMPLETE(pass_desc, NF_LOOPTRACK_A_PASS_MAX);
 COMPLETE(flow_desc, NF_LOOPTRACK_A_FLOW_MAX);
+COMPLETE(step_desc, NF_LOOPTRACK_A_STEP_MAX);
+COMPLETE(rules_desc, NF_LOOPTRACK_A_RULES_MAX);

@@ -33,8 +33,10 @@ extern const struct nla_policy looptrack_flow_get_nl_policy[NF_LOOPTRACK_A_FLOW_
 
 extern const struct nla_policy looptrack_event_get_nl_policy[NF_LOOPTRACK_A_EVENT_FLOW + 1];
 
+extern const struct nla_policy looptrack_rules_get_nl_policy[NF_LOOPTRACK_A_RULES_IN + 1];
+
 /* Ops table for looptrack */
-extern const struct genl_ops looptrack_nl_ops[8];
+extern const struct genl_ops looptrack_nl_ops[9];
 
 int looptrack_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info);
 int looptrack_nl_feature_get_doit(struct sk_buff *skb, struct genl_info *info);
@@ -48,5 +50,6 @@ int looptrack_nl_flow_get_dumpit(struct sk_buff *skb,
 int looptrack_nl_event_get_doit(struct sk_buff *skb, struct genl_info *info);
 int looptrack_nl_event_get_dumpit(struct sk_buff *skb,
 				  struct netlink_callback *cb);
+int looptrack_nl_rules_get_doit(struct sk_buff *skb, struct genl_info *info);
 
 #endif /* _LINUX_LOOPTRACK_GEN_H */

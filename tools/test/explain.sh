@@ -36,6 +36,46 @@ expect "explain: no route" 0 'Verdict:   unreachable. ' 'gone flowless socketles
 expect "explain: another one from the port" 0 \
 	'           Replies to 10.1.0.2:40000 -> 203.0.113.1:80 go to 10.1.0.2:40000, too.' gone \
 	explain tcp 10.1.0.2:40000 203.0.113.1:81
+expect "explain: the rules decide the same" 0 \
+	'Rules:     The NAT rules would decide the same today.' '' explain tcp $asked
+expect "explain: what the rules are asked" 0 \
+	'rules 6 zone 7 1:0a010002 5:9c40 2:cb007101 6:0050 #4096 #1' '' \
+	explain --zone 7 -m 0x1000 --in lo tcp $asked
+expect "explain: what was not read" 0 'filter rules were not read' '' explain tcp $asked
+expect "explain: the rules decide otherwise" 0 \
+	'Rules:     The NAT rules would now send it to 127.0.0.1:7001 on this host.' moved \
+	explain tcp $asked
+expect "explain: the rules are gone" 0 \
+	'Rules:     No NAT rule applies any more; it would leave by lo.' ruleless explain tcp $asked
+expect "explain: rules that choose at random, and this" 0 \
+	'would decide the same today, or something else: they choose at random.' fickle \
+	explain tcp $asked
+expect "explain: rules that choose at random" 0 \
+	'127.0.0.1:7003 or others on this host. They choose at random.' 'gone fickle' \
+	explain tcp $asked
+expect "explain: the rules, JSON" 0 'on this host.","unread":["filter rules",' moved \
+	-j explain tcp $asked
+expect "explain: without an entry" 0 \
+	'Rules:     The NAT rules would send it to 127.0.0.1:7000 on this host.' gone \
+	explain tcp $asked
+expect "explain: where the rules would send it is looked at" 0 \
+	'127.0.0.1:7000 -> 10.1.0.2:40000 is a tcp socket of' gone explain tcp $asked
+expect "explain: no rule" 0 'Rules:     No NAT rule applies; it would leave by lo.' \
+	'gone ruleless' explain tcp $asked
+expect "explain: no NAT" 0 'Rules:     There is no NAT here; it would leave by lo.' \
+	'gone ruleless natless' explain tcp $asked
+expect "explain: the rules can't be asked now" 0 "conntrack's table is full." 'gone busy' \
+	explain tcp $asked
+expect "explain: rules, refused" 0 'Rules:     unknown: there is no route to the source.' \
+	sourceless explain tcp $asked
+expect "explain: a module that can't ask" 0 \
+	"Rules:     unknown: this module can't ask the rules." old explain tcp $asked
+expect "explain: a module that can't ask, JSON" 0 \
+	'"rules":{"unknown":"this module can'\''t ask the rules"}' old -j explain tcp $asked
+expect_sh "explain: no mark" 1 '"7/7" is not a number as 4096 or 0x1000' \
+	'$tool explain -m 7/7 tcp 1.2.3.4:5 6.7.8.9:10'
+expect "explain: no device" 1 'there is no device "nowhere"' '' \
+	explain -i nowhere tcp $asked
 expect "explain: unprivileged" 4 'not permitted: this needs CAP_NET_ADMIN' unprivileged \
 	explain tcp $asked
 expect "explain: no module" 3 'modprobe nf_looptrack' absent explain tcp $asked
@@ -44,7 +84,7 @@ expect "explain: JSON" 0 '"verdict":{"kind":"ok","text":"Stack and conntrack agr
 	-j explain tcp $asked
 expect "explain: JSON has the same history" 0 '"history":[{"time":"2026-11-22T08:31:02.123456789' \
 	remembered -j explain tcp $asked
-for word in '' gone; do
+for word in '' gone old; do
 	for key in $(LOOPTRACK_FAKE=$word "$fake" -j explain tcp $asked |
 		sed 's/"features":{[^}]*}/"features":/' | grep -o '"[a-z_]*":' | tr -d '":' |
 		sort -u); do

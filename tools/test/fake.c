@@ -247,6 +247,8 @@ void print_flow(const char *what, const struct nlmsghdr *request, int tuple)
 			fprintf(stderr, " %u", mnl_attr_get_u8(attr));
 		if (mnl_attr_get_payload_len(attr) == sizeof(uint16_t))
 			fprintf(stderr, " zone %u", mnl_attr_get_u16(attr));
+		if (mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
+			fprintf(stderr, " #%u", mnl_attr_get_u32(attr));
 		if (mnl_attr_get_type(attr) != tuple)
 			continue;
 		mnl_attr_for_each_nested(end, attr) {
@@ -679,6 +681,9 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf,
 		put_history(request);
 	} else if (genl->cmd == NF_LOOPTRACK_CMD_FLOW_GET) {
 		if (put_flow(request))
+			return len;
+	} else if (genl->cmd == NF_LOOPTRACK_CMD_RULES_GET) {
+		if (put_rules(request))
 			return len;
 	}
 	if (is("silent") && request->nlmsg_type != GENL_ID_CTRL)

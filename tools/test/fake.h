@@ -32,6 +32,9 @@ bool put_flow(const struct nlmsghdr *request);
 /* Answer what is asked about sockets and routes: false if it is something else. */
 bool put_stack(const struct nlmsghdr *request);
 
+/* Answer rules-get: true if there is nothing to add. */
+bool put_rules(const struct nlmsghdr *request);
+
 /* A number in network byte order, of an attribute in a nest, or 0. */
 uint16_t port_of(const struct nlattr *nest, int type);
 

@@ -2,6 +2,7 @@
 /* Sockets and routes of the kernel that fake.c makes up. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <libmnl/libmnl.h>
@@ -74,4 +75,58 @@ bool put_stack(const struct nlmsghdr *request)
 	else
 		return false;
 	return true;
+}
+
+static void put_step(struct nlmsghdr *nlh, int hook, int answer, const char *dst, int dport,
+		     bool changed)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NF_LOOPTRACK_A_RULES_STEP);
+
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STEP_HOOK, hook);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STEP_ANSWER, answer);
+	put_tuple(nlh, NF_LOOPTRACK_A_STEP_TUPLE, "10.1.0.2", 40000, dst, dport);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STEP_DEVICE, 1);
+	if (changed)
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_STEP_IS_CHANGED, 0, NULL);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+/* The rules redirect the flow, and "moved" ones to another port; "fickle" ones to one after
+ * the other. The route is that of put_route().
+ */
+bool put_rules(const struct nlmsghdr *request)
+{
+	static int turn;
+	bool ruleless = is("ruleless") || is("flowless");
+	int port = is("moved") ? 7001 : is("fickle") ? 7000 + turn++ % 6 : 7000;
+	const char *dst = ruleless ? "203.0.113.1" : "127.0.0.1";
+	struct nlmsghdr *nlh;
+
+	print_flow("rules", request, NF_LOOPTRACK_A_RULES_FLOW);
+	if (is("old")) {
+		put_ack(request, EOPNOTSUPP, NULL, 0, 0);
+		return true;
+	}
+	if (is("sourceless")) {
+		put_ack(request, EHOSTUNREACH, "there is no route to the source", 0, 0);
+		return true;
+	}
+	nlh = begin_genl(FAMILY, request->nlmsg_seq, NF_LOOPTRACK_CMD_RULES_GET);
+	put_tuple(nlh, NF_LOOPTRACK_A_RULES_FLOW, "10.1.0.2", 40000, "203.0.113.1", 80);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, 0);
+	mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_SENT, 0, NULL);
+	if (is("busy")) {
+		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_ANSWER_BUSY, dst, 80,
+			 false);
+	} else if (ruleless) {
+		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, is("natless"), dst, 80, false);
+		put_step(nlh, NF_LOOPTRACK_HOOK_POST_ROUTING, is("natless"), dst, 80, false);
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_OUT, 1);
+	} else {
+		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, 0, dst, port, true);
+		put_step(nlh, NF_LOOPTRACK_HOOK_POST_ROUTING, 0, dst, port, false);
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_DELIVERED, 0, NULL);
+	}
+	end(nlh);
+	return false;
 }

@@ -1453,7 +1453,7 @@ completes "decisions, each" 'looptrack monitor --decision ' "$(sorted <"$work/de
 completes "what resolve takes" 'looptrack resolve ' '- tcp udp'
 completes "options of resolve" 'looptrack resolve --' '--zone'
 completes "what explain takes" 'looptrack explain ' 'tcp udp'
-completes "options of explain" 'looptrack explain --' '--zone'
+completes "options of explain" 'looptrack explain --' '--in --mark --zone'
 completes "options of audit" 'looptrack audit --' \
 	"$({ filters FLOW; echo fix; echo kind; } | sed s/^/--/ | sorted)"
 completes "kinds of findings" 'looptrack audit --fix --kind ' \

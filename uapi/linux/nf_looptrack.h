@@ -239,6 +239,35 @@ enum nf_looptrack_socket {
 	NF_LOOPTRACK_SOCKET_MAX = (__NF_LOOPTRACK_SOCKET_MAX - 1)
 };
 
+/**
+ * enum nf_looptrack_answer - What came of a question to the NAT rules of a
+ *   hook.
+ * @NF_LOOPTRACK_ANSWER_ASKED: The rules were asked; or NAT has none at this
+ *   hook.
+ * @NF_LOOPTRACK_ANSWER_NO_NAT: This namespace has no NAT, or this kernel's
+ *   can't be recognised. Nothing is changed here, as far as is known.
+ * @NF_LOOPTRACK_ANSWER_REFUSED: The rules would not accept the packet: a rule
+ *   drops it, or NAT finds no address or port for it.
+ * @NF_LOOPTRACK_ANSWER_BUSY: Memory is short, or the table of conntrack is
+ *   full.
+ * @NF_LOOPTRACK_ANSWER_NO_ROUTE: There is no route to the destination, so
+ *   there is no packet here.
+ * @NF_LOOPTRACK_ANSWER_NO_SOURCE: The kernel takes no packet from that source
+ *   by that device: its reverse path filter, or an address that can't be a
+ *   source.
+ * @NF_LOOPTRACK_ANSWER_NO_FORWARDING: The packet is for another host, and this
+ *   one does not forward it.
+ */
+enum nf_looptrack_answer {
+	NF_LOOPTRACK_ANSWER_ASKED,
+	NF_LOOPTRACK_ANSWER_NO_NAT,
+	NF_LOOPTRACK_ANSWER_REFUSED,
+	NF_LOOPTRACK_ANSWER_BUSY,
+	NF_LOOPTRACK_ANSWER_NO_ROUTE,
+	NF_LOOPTRACK_ANSWER_NO_SOURCE,
+	NF_LOOPTRACK_ANSWER_NO_FORWARDING,
+};
+
 enum nf_looptrack_a_module {
 	NF_LOOPTRACK_A_MODULE_PAD = 1,
 	NF_LOOPTRACK_A_MODULE_VERSION,
@@ -451,6 +480,35 @@ enum nf_looptrack_a_trace {
 	NF_LOOPTRACK_A_TRACE_MAX = (__NF_LOOPTRACK_A_TRACE_MAX - 1)
 };
 
+enum nf_looptrack_a_step {
+	NF_LOOPTRACK_A_STEP_HOOK = 1,
+	NF_LOOPTRACK_A_STEP_ANSWER,
+	NF_LOOPTRACK_A_STEP_TUPLE,
+	NF_LOOPTRACK_A_STEP_DEVICE,
+	NF_LOOPTRACK_A_STEP_IS_CHANGED,
+	NF_LOOPTRACK_A_STEP_IS_MASQUERADED,
+
+	__NF_LOOPTRACK_A_STEP_MAX,
+	NF_LOOPTRACK_A_STEP_MAX = (__NF_LOOPTRACK_A_STEP_MAX - 1)
+};
+
+enum nf_looptrack_a_rules {
+	NF_LOOPTRACK_A_RULES_PAD = 1,
+	NF_LOOPTRACK_A_RULES_PROTOCOL,
+	NF_LOOPTRACK_A_RULES_ZONE,
+	NF_LOOPTRACK_A_RULES_FLOW,
+	NF_LOOPTRACK_A_RULES_MARK,
+	NF_LOOPTRACK_A_RULES_IN,
+	NF_LOOPTRACK_A_RULES_STEP,
+	NF_LOOPTRACK_A_RULES_OUT,
+	NF_LOOPTRACK_A_RULES_IS_SENT,
+	NF_LOOPTRACK_A_RULES_IS_DELIVERED,
+	NF_LOOPTRACK_A_RULES_IS_DERIVED,
+
+	__NF_LOOPTRACK_A_RULES_MAX,
+	NF_LOOPTRACK_A_RULES_MAX = (__NF_LOOPTRACK_A_RULES_MAX - 1)
+};
+
 enum nf_looptrack_cmd {
 	NF_LOOPTRACK_CMD_MODULE_GET = 1,
 	NF_LOOPTRACK_CMD_FEATURE_GET,
@@ -462,6 +520,7 @@ enum nf_looptrack_cmd {
 	NF_LOOPTRACK_CMD_TRACE_PACKET,
 	NF_LOOPTRACK_CMD_FLOW_GET,
 	NF_LOOPTRACK_CMD_EVENT_GET,
+	NF_LOOPTRACK_CMD_RULES_GET,
 
 	__NF_LOOPTRACK_CMD_MAX,
 	NF_LOOPTRACK_CMD_MAX = (__NF_LOOPTRACK_CMD_MAX - 1)

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the NAT rules would do with a flow, as the module finds out. */
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/nf_looptrack.h>
+
+#include "out.h"
+#include "phrase.h"
+#include "rules.h"
+
+/* Questions about a flow: rules that choose at random answer differently. */
+#define QUESTIONS	16
+
+/* Destinations that a sentence names. */
+#define FEW		4
+
+/* What may change the packet's way and is not asked. */
+static const char *const unread[] = {
+	"filter rules", "rules that set marks", "rules that keep packets from conntrack",
+	"rules for users and cgroups", "traffic control", "IPsec policies",
+};
+
+static void put(struct nl *nl, const struct question *question,
+		const struct rules_packet *packet)
+{
+	struct nlmsghdr *nlh = nl_request(nl, NF_LOOPTRACK_CMD_RULES_GET);
+
+	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_RULES_PROTOCOL, question->protocol);
+	mnl_attr_put_u16(nlh, NF_LOOPTRACK_A_RULES_ZONE, question->zone);
+	endpoint_put(nlh, NF_LOOPTRACK_A_RULES_FLOW, question->ends);
+	if (packet->mark)
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, packet->mark);
+	if (packet->device)
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_IN, packet->device);
+}
+
+/* The index of a device becomes its name. */
+static void name_device(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+	unsigned int index = json_integer_value(value);
+	char name[IF_NAMESIZE];
+
+	if (value && if_indextoname(index, name))
+		json_object_set_new(object, key, attr_name(name));
+	else if (value)
+		json_object_set_new(object, key, json_sprintf("%u", index));
+}
+
+static void name_devices(json_t *answer)
+{
+	json_t *step;
+	size_t i;
+
+	name_device(answer, "in");
+	name_device(answer, "out");
+	json_array_foreach(json_object_get(answer, "steps"), i, step)
+		name_device(step, "device");
+}
+
+static json_t *last_step(const json_t *rules)
+{
+	json_t *steps = json_object_get(rules, "steps");
+
+	return json_array_get(steps, json_array_size(steps) - 1);
+}
+
+static bool is_word(const json_t *object, const char *key, const char *word)
+{
+	return !strcmp(out_text(object, key), word);
+}
+
+/* Does the packet get to its end? */
+static bool is_complete(const json_t *answer)
+{
+	json_t *step = last_step(answer);
+
+	return is_word(step, "answer", "asked") || is_word(step, "answer", "no-nat");
+}
+
+static bool has_nat(const json_t *answer)
+{
+	json_t *step;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "steps"), i, step)
+		if (is_word(step, "answer", "asked"))
+			return true;
+	return false;
+}
+
+static json_t *end_of(json_t *tuple, const char *address, const char *port)
+{
+	return json_pack("{s:O, s:O}", "address", json_object_get(tuple, address), "port",
+			 json_object_get(tuple, port));
+}
+
+/* Add what is not there yet. */
+static void add(json_t *list, json_t *value)
+{
+	json_t *other;
+	size_t i;
+
+	json_array_foreach(list, i, other)
+		if (json_equal(other, value)) {
+			json_decref(value);
+			return;
+		}
+	json_array_append_new(list, value);
+}
+
+static void add_ends(json_t *rules, const json_t *answer)
+{
+	json_t *tuple = json_object_get(last_step(answer), "tuple");
+
+	if (!is_complete(answer))
+		return;
+	add(json_object_get(rules, "destinations"), end_of(tuple, "dst", "dport"));
+	add(json_object_get(rules, "sources"), end_of(tuple, "src", "sport"));
+}
+
+static bool has_end(const json_t *rules, const char *key, json_t *address, json_t *port)
+{
+	json_t *end;
+	size_t i;
+
+	json_array_foreach(json_object_get(rules, key), i, end)
+		if (json_equal(json_object_get(end, "address"), address) &&
+		    (!port || json_equal(json_object_get(end, "port"), port)))
+			return true;
+	return false;
+}
+
+/* Is the entry what the rules would make today? Its source port may be another one for the
+ * sake of a flow that is gone.
+ */
+static void compare(json_t *rules, json_t *flow)
+{
+	json_t *reply = json_object_get(flow, "reply");
+	bool agrees = has_end(rules, "destinations", json_object_get(reply, "src"),
+			      json_object_get(reply, "sport")) &&
+		      has_end(rules, "sources", json_object_get(reply, "dst"), NULL);
+
+	if (json_array_size(json_object_get(rules, "destinations")))
+		json_object_set_new(rules, "agrees", json_boolean(agrees));
+}
+
+static json_t *not_read(void)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(unread); i++)
+		json_array_append_new(list, json_string(unread[i]));
+	return list;
+}
+
+/* Ask again and again. */
+static enum exit_code collect(struct nl *nl, const struct question *question,
+			      const struct rules_packet *packet, json_t *rules)
+{
+	unsigned int asked = 1;
+	enum exit_code code;
+	json_t *answer;
+	bool is_random;
+	char *why;
+
+	json_object_set_new(rules, "destinations", json_array());
+	json_object_set_new(rules, "sources", json_array());
+	add_ends(rules, rules);
+	for (; asked < QUESTIONS && has_nat(rules); asked++) {
+		put(nl, question, packet);
+		code = nl_ask(nl, &attr_rules, &answer, &why);
+		if (code)
+			return code;
+		free(why);
+		if (!answer)
+			break;
+		add_ends(rules, answer);
+		json_decref(answer);
+	}
+	json_object_set_new(rules, "questions", json_integer(asked));
+	is_random = json_array_size(json_object_get(rules, "destinations")) > 1 ||
+		    json_array_size(json_object_get(rules, "sources")) > 1;
+	json_object_set_new(rules, "is_random", json_boolean(is_random));
+	return EXIT_OK;
+}
+
+/* " to A:80 or B:80" */
+static void write_destinations(FILE *out, const json_t *rules)
+{
+	json_t *list = json_object_get(rules, "destinations"), *end;
+	size_t count = json_array_size(list), i;
+
+	json_array_foreach(list, i, end) {
+		if (i == FEW) {
+			fputs(" or others", out);
+			break;
+		}
+		fprintf(out, "%s %s", i ? " or" : count > 1 ? " to one of" : " to",
+			phrase_end(end, "address", "port").text);
+	}
+}
+
+/* " as A:1024" */
+static void write_source(FILE *out, const json_t *rules)
+{
+	json_t *list = json_object_get(rules, "sources"), *first = json_array_get(list, 0), *end;
+	size_t i;
+
+	json_array_foreach(list, i, end)
+		if (!json_equal(json_object_get(end, "address"),
+				json_object_get(first, "address"))) {
+			fputs(", as one of several addresses", out);
+			return;
+		}
+	if (json_array_size(list) > 1)
+		fprintf(out, ", as %s from a port that differs each time",
+			phrase_end(first, "address", "").text);
+	else
+		fprintf(out, ", as %s", phrase_end(first, "address", "port").text);
+}
+
+static void write_way(FILE *out, const json_t *rules)
+{
+	if (json_is_true(json_object_get(rules, "is_delivered")))
+		fputs(" on this host", out);
+	else if (json_object_get(rules, "out"))
+		fprintf(out, " by %s", out_text(rules, "out"));
+}
+
+/* Where the packet ends before its end. */
+static void write_end(FILE *out, const json_t *rules)
+{
+	json_t *step = last_step(rules), *tuple = json_object_get(step, "tuple");
+	const char *answer = out_text(step, "answer");
+
+	if (!strcmp(answer, "no-route"))
+		fprintf(out, "There is no route for %s.", phrase_tuple(tuple).text);
+	else if (!strcmp(answer, "no-source"))
+		fprintf(out,
+			"It would not be taken by %s: the reverse path filter, or an address that can't be a source.",
+			out_text(rules, "in"));
+	else if (!strcmp(answer, "no-forwarding"))
+		fprintf(out, "It would be for another host as %s, and this one does not forward.",
+			phrase_tuple(tuple).text);
+	else if (!strcmp(answer, "busy"))
+		fprintf(out, "%s",
+			"The NAT rules can't be asked now: memory is short, or conntrack's table is full.");
+	else
+		fprintf(out, "The NAT rules of %s would not accept it.", out_text(step, "hook"));
+}
+
+static bool is_changed(const json_t *rules, const char *key, const char *address,
+		       const char *port)
+{
+	json_t *flow = json_object_get(rules, "flow");
+	json_t *list = json_object_get(rules, key);
+
+	return json_array_size(list) != 1 ||
+	       !has_end(rules, key, json_object_get(flow, address), json_object_get(flow, port));
+}
+
+static void write_sentence(FILE *out, const json_t *rules)
+{
+	json_t *agrees = json_object_get(rules, "agrees");
+	bool to = is_changed(rules, "destinations", "dst", "dport");
+	bool from = is_changed(rules, "sources", "src", "sport");
+
+	if (!is_complete(rules)) {
+		write_end(out, rules);
+		return;
+	}
+	if (json_is_true(agrees)) {
+		fputs("The NAT rules would decide the same today", out);
+		if (json_is_true(json_object_get(rules, "is_random")))
+			fputs(", or something else: they choose at random", out);
+		fputc('.', out);
+		return;
+	}
+	if (!to && !from) {
+		fprintf(out, "%s; it would %s", !has_nat(rules) ? "There is no NAT here" :
+			agrees ? "No NAT rule applies any more" : "No NAT rule applies",
+			json_is_true(json_object_get(rules, "is_delivered")) ? "be taken" :
+									     "leave");
+		write_way(out, rules);
+		fputc('.', out);
+		return;
+	}
+	fprintf(out, "The NAT rules would %ssend it", agrees ? "now " : "");
+	if (to)
+		write_destinations(out, rules);
+	write_way(out, rules);
+	if (from)
+		write_source(out, rules);
+	fputc('.', out);
+	if (json_array_size(json_object_get(rules, "destinations")) > 1)
+		fputs(" They choose at random.", out);
+}
+
+static json_t *sentence(const json_t *rules)
+{
+	char *text = NULL;
+	json_t *string;
+	size_t size;
+	FILE *out;
+
+	out = open_memstream(&text, &size);
+	if (!out)
+		return NULL;
+	write_sentence(out, rules);
+	string = fclose(out) ? NULL : json_string(text);
+	free(text);
+	return string;
+}
+
+enum exit_code rules_get(struct nl *nl, const struct question *question,
+			 const struct rules_packet *packet, json_t *flow, json_t **rules)
+{
+	enum exit_code code;
+	char *why;
+
+	put(nl, question, packet);
+	code = nl_ask(nl, &attr_rules, rules, &why);
+	if (code)
+		return code;
+	if (!*rules) {
+		*rules = json_pack("{s:s}", "unknown", why ?: "the rules can't be asked");
+		free(why);
+		return EXIT_OK;
+	}
+	free(why);
+	/* Who asks knows that already. */
+	json_object_del(*rules, "protocol");
+	json_object_del(*rules, "zone");
+	name_devices(*rules);
+	code = collect(nl, question, packet, *rules);
+	if (code) {
+		json_decref(*rules);
+		return code;
+	}
+	if (flow)
+		compare(*rules, flow);
+	json_object_set_new(*rules, "text", sentence(*rules));
+	json_object_set_new(*rules, "unread", not_read());
+	return EXIT_OK;
+}
+
+json_t *rules_tuple(const json_t *rules)
+{
+	if (!is_complete(rules) || json_is_true(json_object_get(rules, "is_random")))
+		return NULL;
+	return json_object_get(last_step(rules), "tuple");
+}

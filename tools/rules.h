@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef RULES_H
+#define RULES_H
+
+#include <jansson.h>
+
+#include "flow.h"
+
+/**
+ * struct rules_packet - what else the rules may match on
+ * @device: index of the device by which the first packet comes; 0 if it is not known
+ * @mark: its mark
+ */
+struct rules_packet {
+	unsigned int device;
+	uint32_t mark;
+};
+
+/**
+ * rules_get() - ask what the NAT rules would do with the first packet of a flow
+ * @nl: the connection
+ * @question: the flow, as its client sends it
+ * @packet: its first packet
+ * @flow: its entry, as attr_flow decoded it, to be compared with; or NULL
+ * @rules: where to put the answer, for the caller to json_decref(); looptrack(8) says what
+ *	there is under which key
+ *
+ * Return: EXIT_OK, or the exit code of a failure that was reported. That the rules can't be
+ * asked is none.
+ */
+enum exit_code rules_get(struct nl *nl, const struct question *question,
+			 const struct rules_packet *packet, json_t *flow, json_t **rules);
+
+/* The packet as it is in the end, as a tuple; NULL if it does not get there, or differs
+ * from one question to the next.
+ */
+json_t *rules_tuple(const json_t *rules);
+
+#endif /* RULES_H */
