@@ -131,14 +131,15 @@ changed() {
 # What was redirected stays, too; and where two flows want one port, the second has
 # another, but no other address.
 redirected() {
-	# To masquerade by lo, the kernel takes the address of that device.
-	local family=$1 ip=ip own=10.98.0.1 second=10.97.0.1/32
+	# To masquerade by lo, the kernel takes the address of that device; with IPv6 that
+	# is ::1 in some kernels.
+	local family=$1 ip=ip own=10.98.0.1 second=10.97.0.1/32 rule=masquerade
 
-	[ "$family" = 4 ] || ip=ip6 own=fd98::1 second=fd97::1/128
+	[ "$family" = 4 ] || ip=ip6 own=fd98::1 second=fd97::1/128 rule="snat to fd97::1"
 	alone && redirect "$a" nft "$family" tcp output 80:7000 &&
 		in_ns "$a" nft "add chain $ip redirect-tcp post {
 			type nat hook postrouting priority 100; }" &&
-		in_ns "$a" nft "add rule $ip redirect-tcp post masquerade" &&
+		in_ns "$a" nft "add rule $ip redirect-tcp post $rule" &&
 		in_ns "$a" ip addr add "$second" dev lo || return
 	scene_sees observe && scene_sees enforce
 }
@@ -159,9 +160,9 @@ scene_sees() {
 	want "$mode" answered=4 misled=0 || return
 	case $mode in
 	observe)
-		counts "$a" observe "loopsnat_seen>=1" loopsnat_restored=0 &&
-			grep "dport=80 .*sport=7000" "$tmp/flows" |
-			grep -qv "dst=$own sport=7000" || fail "observe: the rule changed no source"
+		counts "$a" observe "loopsnat_seen>=1" loopsnat_restored=0 || return
+		grep "dport=80 .*sport=7000" "$tmp/flows" | grep -qv "dst=$own sport=7000" ||
+			fail "observe: the rule changed no source"
 		;;
 	enforce)
 		counts "$a" enforce "loopsnat_seen>=1" "loopsnat_restored>=1" || return

@@ -727,6 +727,11 @@ foreign_syn() {
 	done
 }
 
+# no_tentative NS: the kernel has checked that the namespace's addresses are its own.
+no_tentative() {
+	[ -z "$(ip -n "$1" -6 addr show tentative)" ]
+}
+
 # A process of the router opens a flow in the name of a client, and leaves it to another.
 foreign_opener() {
 	local family=$1 mode client=10.99.0.2 ip=ip to=10.99.9.2:7000 there
@@ -750,6 +755,8 @@ foreign_opener() {
 			}
 		}
 	EOT
+	# For a foreign source the neighbour is solicited from the link-local address.
+	busywait 5000 no_tentative "$r" || fail "an address stays tentative" || return
 	for mode in $(harmless "$family"); do
 		only "$r" stale "$mode" || return
 		base=$((base + 1))
