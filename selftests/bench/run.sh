@@ -6,8 +6,9 @@
 # module and with its features in each mode, in turns; the figure is the median of
 # all batches of all rounds. The mode "express" is enforce, and that feature, too;
 # "unowned" is enforce without origin. With "off" no feature was ever on; with "left"
-# all were switched off again, and their hooks are still there. KSFT_BENCH="ROW..." measures only these rows of
-# the table: udp oneway ruled bare flow socket tcp loop later.
+# all were switched off again, and their hooks are still there.
+# KSFT_BENCH="ROW..." measures only these rows of the table: udp oneway ruled bare flow
+# socket tcp loop later.
 
 bench=$(dirname "$(readlink -f "$0")")
 lib=$bench/..
