@@ -27,9 +27,14 @@
 
 /*
  * No table of rules can be read from here, and there are three kinds of them. So
- * they are asked in the way in which the kernel asks: NAT's own hook function gets
- * a packet, which was made for this, and an entry, which no packet will ever be
+ * they are asked in the way in which the kernel asks: NAT's own function gets a
+ * packet, which was made for this, and an entry, which no packet will ever be
  * matched to. What it writes into the entry is the answer. Then both are freed.
+ *
+ * That function is nf_nat_inet_fn(), with the argument of the hook function. The
+ * hook function itself calls it and then looks up another route for what was
+ * changed, and another IPsec policy. The route has nothing to do with the answer,
+ * and a failed look-up is counted in the namespace's statistics.
  *
  * Only the NAT chains of one hook run. What they do besides choosing can't be
  * avoided: rules count the packet; "limit", "quota" and "recent" use it up, sets
@@ -53,6 +58,18 @@ static bool lt_rules_knows(u8 proto)
 {
 	return lt_rules_has_ports(proto) || proto == IPPROTO_ICMP ||
 	       proto == IPPROTO_ICMPV6;
+}
+
+/* Does NAT choose the source at that hook? */
+static bool lt_rules_is_source(const struct lt_question *q)
+{
+	return q->hook == NF_INET_POST_ROUTING || q->hook == NF_INET_LOCAL_IN;
+}
+
+/* Does this host send the packet, so that it has a route already? */
+static bool lt_rules_leaves(const struct lt_question *q)
+{
+	return q->hook == NF_INET_POST_ROUTING || q->hook == NF_INET_LOCAL_OUT;
 }
 
 /* What begins a flow of that protocol: a SYN, an INIT without its chunk, an echo
@@ -177,7 +194,8 @@ static struct nf_conn *lt_rules_entry(const struct lt_question *q)
 	if (IS_ERR(ct))
 		return NULL;
 
-	if (q->hook == NF_INET_POST_ROUTING)
+	/* The destination has been settled. */
+	if (lt_rules_is_source(q))
 		ct->status |= IPS_DST_NAT_DONE | (q->flow ? IPS_DST_NAT : 0);
 #if IS_ENABLED(CONFIG_NF_CONNTRACK_MARK)
 	ct->mark = q->marks.flow;
@@ -195,7 +213,7 @@ static void lt_rules_read(const struct lt_question *q, const struct nf_conn *ct,
 	const union nf_inet_addr *addr;
 	__be16 port;
 
-	if (q->hook == NF_INET_POST_ROUTING) {
+	if (lt_rules_is_source(q)) {
 		answer->addr = reply->dst.u3;
 		answer->port = reply->dst.u.all;
 		addr = &q->packet.src.u3;
@@ -222,7 +240,7 @@ static void lt_rules_read(const struct lt_question *q, const struct nf_conn *ct,
 /* With BHs off. */
 static int lt_rules_run(const struct lt_question *q, struct lt_answer *answer)
 {
-	bool leaves = q->hook == NF_INET_POST_ROUTING;
+	bool leaves = lt_rules_leaves(q);
 	const struct nf_hook_entry *base;
 	struct nf_hook_state state;
 	unsigned int verdict;
@@ -248,7 +266,7 @@ static int lt_rules_run(const struct lt_question *q, struct lt_answer *answer)
 			   leaves ? NULL : q->dev, leaves ? q->dev : NULL,
 			   leaves ? q->sk : NULL, q->net, NULL);
 	begin = local_clock();
-	verdict = base->hook(base->priv, skb, &state);
+	verdict = nf_nat_inet_fn(base->priv, skb, &state);
 	lt_work_spend(lt_net(q->net), local_clock() - begin);
 
 	if (verdict == NF_ACCEPT)
@@ -266,7 +284,8 @@ static int lt_rules_run(const struct lt_question *q, struct lt_answer *answer)
  * @question: the packet
  * @answer: filled on success
  *
- * For what a question does besides, see above.
+ * The route of the answer is not looked up: a destination that NAT would choose
+ * may have none. For what a question does besides, see above.
  *
  * Context: any but hard interrupts, with RCU read lock; doesn't sleep.
  * Return: 0. Or a negative error, and nothing is known: -ENOENT if there is no NAT
@@ -279,7 +298,7 @@ int lt_rules_ask(const struct lt_question *question, struct lt_answer *answer)
 	int err = -EBUSY;
 
 	if (!lt_rules_knows(question->packet.dst.protonum) ||
-	    (question->hook == NF_INET_POST_ROUTING && !question->dst))
+	    !question->dev || (lt_rules_leaves(question) && !question->dst))
 		return -EINVAL;
 
 	local_bh_disable();

@@ -16,13 +16,16 @@ struct sock;
  * struct lt_question - a packet that is not there, the first one of a flow
  * @net: network namespace
  * @zone: conntrack zone
- * @hook: NF_INET_PRE_ROUTING, for what NAT does to the destination, or
- *	NF_INET_POST_ROUTING, to the source
+ * @hook: for what NAT does to the destination: NF_INET_PRE_ROUTING of a packet that
+ *	arrives, NF_INET_LOCAL_OUT of one that this host sends. To the source:
+ *	NF_INET_POST_ROUTING of one that leaves, NF_INET_LOCAL_IN of one that arrives
+ *	and is for this host
  * @packet: addresses and ports; of TCP, UDP, SCTP or an ICMP echo, IPv4 or IPv6
  * @flow: what the client sent, if NAT has changed the destination since; or NULL
  * @dev: the device it comes by, or leaves by
- * @sk: POST_ROUTING: the local socket that sends it, or NULL
- * @dst: POST_ROUTING: its route
+ * @sk: LOCAL_OUT, POST_ROUTING: the local socket that sends it, or NULL
+ * @dst: LOCAL_OUT: its route before NAT, whose device @dev is; POST_ROUTING: its
+ *	route
  * @marks: its marks
  */
 struct lt_question {
