@@ -12,6 +12,7 @@
 #include "feature/clash.h"
 #include "core/ct.h"
 #include "feature/express.h"
+#include "feature/heal.h"
 #include "hook.h"
 #include "core/pass.h"
 #include "feature/loopguard.h"
@@ -19,6 +20,7 @@
 #include "feature/loopsnat.h"
 #include "core/nat.h"
 #include "core/new.h"
+#include "core/unanswered.h"
 #include "net.h"
 #include "feature/origin.h"
 #include "feature/passmark.h"
@@ -262,6 +264,38 @@ lt_hook_guard(void *priv, struct sk_buff *skb, const struct nf_hook_state *state
 	return lt_hook_guard_new(priv, skb, state);
 }
 
+static noinline __used unsigned int
+lt_hook_heal_due(void *priv, struct sk_buff *skb,
+		 const struct nf_hook_state *state)
+{
+	lt_heal_note(lt_net(state->net), skb, state);
+
+	return NF_ACCEPT;
+}
+
+/* Runs just before NAT chooses a destination, where a flow had no answer. */
+static notrace unsigned int
+lt_hook_heal(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
+
+	if (likely(!ct || !lt_unanswered_is_due(ct)))
+		return NF_ACCEPT;
+
+	return lt_hook_heal_due(priv, skb, state);
+}
+
+/* Runs just before NAT chooses a source, likewise. */
+static notrace unsigned int
+lt_hook_heal_leaving(void *priv, struct sk_buff *skb,
+		     const struct nf_hook_state *state)
+{
+	if (unlikely(lt_heal_follows(skb)) && !lt_hook_is_vrf_pass(state))
+		lt_heal_note_source(skb, state);
+
+	return NF_ACCEPT;
+}
+
 /* Runs before all rules. */
 static unsigned int lt_hook_pass(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
@@ -367,6 +401,12 @@ static const struct nf_hook_ops lt_hook_express_ops[] = {
 		NF_IP_PRI_CONNTRACK_CONFIRM - 3),
 };
 
+static const struct nf_hook_ops lt_hook_heal_ops[] = {
+	LT_HOOK(lt_hook_heal, NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST - 1),
+	LT_HOOK(lt_hook_heal, NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST - 1),
+	LT_HOOK(lt_hook_heal_leaving, NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1),
+};
+
 /* Behind what a stage is named after, and where it has something to do. */
 #define LT_HOOK_STAGE(num, prio, stage) \
 	{ .hook = lt_hook_trace, .pf = NFPROTO_INET, .hooknum = (num), \
@@ -420,6 +460,7 @@ static const struct {
 	[LT_HOOK_GUARD] = { lt_hook_guard_ops, ARRAY_SIZE(lt_hook_guard_ops) },
 	[LT_HOOK_PASS] = { lt_hook_pass_ops, ARRAY_SIZE(lt_hook_pass_ops) },
 	[LT_HOOK_EXPRESS] = { lt_hook_express_ops, ARRAY_SIZE(lt_hook_express_ops) },
+	[LT_HOOK_HEAL] = { lt_hook_heal_ops, ARRAY_SIZE(lt_hook_heal_ops) },
 	[LT_HOOK_TRACE] = { lt_hook_trace_ops, ARRAY_SIZE(lt_hook_trace_ops) },
 };
 

@@ -10,6 +10,8 @@
 #include "core/ct.h"
 #include "core/nathook.h"
 #include "core/owner.h"
+#include "core/unanswered.h"
+#include "feature/heal.h"
 #include "feature/linger.h"
 #include "api/netlink.h"
 #include "netns.h"
@@ -27,6 +29,7 @@ static int __init lt_init(void)
 		return err;
 
 	lt_linger_init();
+	lt_unanswered_init(lt_heal_wants);
 	err = lt_netns_init();
 	if (err)
 		goto err_owners;
@@ -35,6 +38,7 @@ static int __init lt_init(void)
 	if (err)
 		goto err_netns;
 
+	lt_unanswered_arm();
 	err = lt_pkttrace_init();
 	if (err)
 		goto err_netns;

@@ -10,7 +10,9 @@
 #include "core/nathook.h"
 #include "core/owner.h"
 #include "core/proxy.h"
+#include "core/unanswered.h"
 #include "feature/express.h"
+#include "feature/heal.h"
 #include "feature/linger.h"
 #include "feature/origin.h"
 #include "hook.h"
@@ -97,12 +99,19 @@ static const struct lt_feature lt_features[LT_FEATURE_COUNT] = {
 		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_NOTE),
 		.is_possible = lt_nathook_is_possible,
 	},
+	[NF_LOOPTRACK_FEATURE_HEAL] = {
+		.mode = NF_LOOPTRACK_MODE_OFF,
+		.hooks = BIT(LT_HOOK_HEAL),
+		.is_possible = lt_heal_is_possible,
+		.start = lt_heal_start,
+		.stop = lt_unanswered_stop,
+	},
 };
 
 /* Those are registered only where asked for. */
 #define LT_MODES_ON_DEMAND \
 	(BIT(LT_HOOK_NOTE) | BIT(LT_HOOK_OUT) | BIT(LT_HOOK_ZONE) | \
-	 BIT(LT_HOOK_EXPRESS))
+	 BIT(LT_HOOK_EXPRESS) | BIT(LT_HOOK_HEAL))
 
 /* Of these, those of use as soon as there is conntrack. */
 #define LT_MODES_WITH_CT	(BIT(LT_HOOK_OUT) | BIT(LT_HOOK_EXPRESS))

@@ -12,6 +12,7 @@
 #include "core/work.h"
 
 struct lt_exempts;
+struct lt_heal;
 struct lt_history;
 struct lt_proxies;
 
@@ -28,6 +29,7 @@ struct lt_proxies;
  * @LT_HOOK_PASS: mark packets on their second pass, before any rule
  * @LT_HOOK_EXPRESS: let packets skip the rules of their second pass: runs before
  *	all of them, and after, to note what passed
+ * @LT_HOOK_HEAL: look at packets of flows without an answer, before NAT does
  * @LT_HOOK_TRACE: see packets at each stage
  * @LT_HOOK_COUNT: how many sets there are
  */
@@ -39,6 +41,7 @@ enum lt_hook {
 	LT_HOOK_GUARD,
 	LT_HOOK_PASS,
 	LT_HOOK_EXPRESS,
+	LT_HOOK_HEAL,
 	LT_HOOK_TRACE,
 	LT_HOOK_COUNT
 };
@@ -76,6 +79,11 @@ struct lt_mark {
  * @sweep_left: how many owners it may still look at in that round
  * @zones: ids of conntrack zones that were seen, each once; 0 for none. Never
  *	changed once set, by hooks without a lock.
+ * @unanswered: in the list of those to look for flows without an answer in. Under
+ *	that list's lock, as long as the feature heal is on.
+ * @natted: there are NAT and entries. Written with @unanswered, read without a lock.
+ * @heal: what heal knows of its flows, or NULL. Set once, by the walk that looks for
+ *	them; read by hooks.
  * @tracers: those who trace. Changed under @lock, read by hooks under RCU.
  * @proxies: what is known to be a proxy, or NULL. Replaced under @lock, read by
  *	hooks under RCU.
@@ -99,6 +107,9 @@ struct lt_net {
 	u32 sweep_round;
 	u32 sweep_left;
 	u32 zones[8];
+	struct list_head unanswered;
+	bool natted;
+	struct lt_heal *heal;
 	struct list_head tracers;
 	struct lt_proxies __rcu *proxies;
 	struct lt_exempts __rcu *exempts;
@@ -140,7 +151,8 @@ static inline u8 lt_mode(const struct lt_net *ln,
  * lt_net_want() - ask for a set of hooks that is registered on demand
  * @ln: the module's part of the network namespace
  * @which: LT_HOOK_NOTE, for rules that change what they match; LT_HOOK_OUT and
- *	LT_HOOK_EXPRESS, where there is conntrack; LT_HOOK_ZONE, for its zones
+ *	LT_HOOK_EXPRESS, where there is conntrack; LT_HOOK_ZONE, for its zones;
+ *	LT_HOOK_HEAL, where a flow is not answered
  *
  * Another hook that each packet passes is not for all the others to pay. The set
  * is registered a moment later.

@@ -402,6 +402,7 @@ restored() {
 	new_ns a b
 	looptrack -n "$a" set clash observe stale enforce ports enforce linger observe \
 		loopsnat enforce passmark enforce mark 0x10/0x30 express enforce origin off \
+		heal enforce \
 		loopguard observe proxy port 15001 proxy uid 65534 proxy cgroup / \
 		listeners observe exempt 500 exempt 27015-27020 || return
 	looptrack -n "$a" save >"$tmp/saved" || return

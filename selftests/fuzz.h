@@ -54,7 +54,7 @@ struct attr {
 /* Sets have fewer than 64 types. */
 struct set {
 	unsigned int max;
-	struct attr attr[48];
+	struct attr attr[64];
 };
 
 /**

@@ -5,7 +5,7 @@
 _looptrack()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local features='clash stale ports linger loopsnat loopguard origin passmark express listeners'
+	local features='clash stale ports linger loopsnat loopguard origin passmark express listeners heal'
 	local protocols='tcp udp icmp icmpv6 sctp'
 	local word words='' command='' prefix='' wanted=feature feature='' i
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # zsh completion for looptrack(8)
 
-local features=(clash stale ports linger loopsnat loopguard origin passmark express listeners)
+local features=(clash stale ports linger loopsnat loopguard origin passmark express listeners heal)
 local commands=(
 	'status:module, namespace, features and counters on one screen'
 	'set:change modes, all or none'

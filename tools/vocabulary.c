@@ -24,6 +24,7 @@ static const char *const feature_words[] = {
 	[NF_LOOPTRACK_FEATURE_PASSMARK] = "passmark",
 	[NF_LOOPTRACK_FEATURE_EXPRESS] = "express",
 	[NF_LOOPTRACK_FEATURE_LISTENERS] = "listeners",
+	[NF_LOOPTRACK_FEATURE_HEAL] = "heal",
 };
 
 const struct attr_words attr_features = { "feature", feature_words, ARRAY_SIZE(feature_words) };
@@ -277,6 +278,42 @@ static const struct attr_desc stats_desc[] = {
 	[NF_LOOPTRACK_A_STATS_WORK_BOUNDED] = {
 		.name = "work_bounded", .type = ATTR_U64, .doc =
 		"Times a search was cut short because it took too much work: sockets on one port, or choices of a port among many rules. The flow is treated as the kernel would treat it.",
+	},
+	[NF_LOOPTRACK_A_STATS_HEAL_ASKED] = {
+		.name = "heal_asked", .type = ATTR_U64, .doc =
+		"Flows without an answer that the NAT rules were asked about again.",
+	},
+	[NF_LOOPTRACK_A_STATS_HEAL_SEEN] = {
+		.name = "heal_seen", .type = ATTR_U64, .doc =
+		"Of these, flows that the rules would now send elsewhere, or out from another address.",
+	},
+	[NF_LOOPTRACK_A_STATS_HEAL_EVICTED] = {
+		.name = "heal_evicted", .type = ATTR_U64, .doc =
+		"Of these, flows whose entry was removed. The next packet gets a new one.",
+	},
+	[NF_LOOPTRACK_A_STATS_HEAL_RANDOM] = {
+		.name = "heal_random", .type = ATTR_U64, .doc =
+		"Flows that were left alone: the rules choose among too many destinations or addresses to tell whether the one they have is one of them.",
+	},
+	[NF_LOOPTRACK_A_STATS_HEAL_AGAIN] = {
+		.name = "heal_again", .type = ATTR_U64, .doc =
+		"Flows that were left alone: their entry was removed a short while ago, and the rules, when they had the real packet, chose the same again.",
+	},
+	[NF_LOOPTRACK_A_STATS_HEAL_HELPER] = {
+		.name = "heal_helper", .type = ATTR_U64, .doc =
+		"Flows that were left alone: a helper or SYNPROXY takes part in them, or another flow has announced them.",
+	},
+	[NF_LOOPTRACK_A_STATS_HEAL_PINNED] = {
+		.name = "heal_pinned", .type = ATTR_U64, .doc =
+		"Flows that were left alone: user space has set their timeout, or a flowtable has a copy of them.",
+	},
+	[NF_LOOPTRACK_A_STATS_HEAL_FOREIGN] = {
+		.name = "heal_foreign", .type = ATTR_U64, .doc =
+		"Flows that were left alone: IPVS chose where they go, loopguard did, or no NAT hook is there that could have.",
+	},
+	[NF_LOOPTRACK_A_STATS_HEAL_BUSY] = {
+		.name = "heal_busy", .type = ATTR_U64, .doc =
+		"Flows about which the rules could not be asked: for want of time or memory, or because they would not have the packet. They have another turn.",
 	},
 };
 

@@ -17,7 +17,7 @@ const struct nla_policy looptrack_exempt_nl_policy[NF_LOOPTRACK_A_EXEMPT_TO + 1]
 };
 
 const struct nla_policy looptrack_feature_entry_nl_policy[NF_LOOPTRACK_A_FEATURE_NO_EXEMPT + 1] = {
-	[NF_LOOPTRACK_A_FEATURE_ID] = NLA_POLICY_MAX(NLA_U32, 9),
+	[NF_LOOPTRACK_A_FEATURE_ID] = NLA_POLICY_MAX(NLA_U32, 10),
 	[NF_LOOPTRACK_A_FEATURE_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_LOOPTRACK_A_FEATURE_DEFAULT] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_LOOPTRACK_A_FEATURE_SUPPORTED] = { .type = NLA_FLAG, },

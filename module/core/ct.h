@@ -61,8 +61,9 @@ static inline bool lt_ct_port_changed(const struct nf_conn *ct)
  * The status of an entry is a word, of which conntrack uses the lower 16 bits and
  * shows the lower 32 to user space. The upper half is zero in a new entry, and only
  * this module writes it, by atomic operations; where conntrack writes status in
- * another way, no other CPU has the entry yet. Bits 32 to 61 are those of express,
- * bit 62 is that of the owner (LT_OWNER_BIT). A word of 32 bits has no upper half.
+ * another way, no other CPU has the entry yet. Bits 32 to 59 are those of express, 60
+ * and 61 count rounds without an answer (LT_UNANSWERED_SHIFT), bit 62 is that of the
+ * owner (LT_OWNER_BIT). A word of 32 bits has no upper half.
  */
 bool lt_ct_has_room(void);
 

@@ -73,8 +73,15 @@ void lt_nat_search_failed(const struct lt_new *new)
 	lt_work_full(new->ln, lt_nat_where(new->ct));
 }
 
-static struct lt_nat_marks lt_nat_marks(const struct sk_buff *skb,
-					const struct nf_conn *ct)
+/**
+ * lt_nat_marks() - the marks that rules see
+ * @skb: packet
+ * @ct: its entry
+ *
+ * Context: any.
+ * Return: the marks as they are now.
+ */
+struct lt_nat_marks lt_nat_marks(const struct sk_buff *skb, const struct nf_conn *ct)
 {
 	struct lt_nat_marks marks = { .packet = skb->mark };
 

@@ -34,6 +34,7 @@ struct lt_nat_binding {
 	int masquerade;
 };
 
+struct lt_nat_marks lt_nat_marks(const struct sk_buff *skb, const struct nf_conn *ct);
 void lt_nat_note(const struct sk_buff *skb, struct nf_conn *ct);
 struct lt_nat_marks lt_nat_marks_before(const struct lt_new *new);
 

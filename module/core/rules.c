@@ -220,8 +220,8 @@ static struct nf_conn *lt_rules_entry(const struct lt_question *q)
 	return ct;
 }
 
-static void lt_rules_read(const struct lt_question *q, const struct nf_conn *ct,
-			  struct lt_answer *answer)
+static void lt_rules_read(const struct lt_question *q, const struct sk_buff *skb,
+			  const struct nf_conn *ct, struct lt_answer *answer)
 {
 	const struct nf_conntrack_tuple *reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
 	const union nf_inet_addr *addr;
@@ -249,6 +249,7 @@ static void lt_rules_read(const struct lt_question *q, const struct nf_conn *ct,
 #else
 	answer->masqueraded = false;
 #endif
+	answer->marks = lt_nat_marks(skb, ct);
 }
 
 /* With BHs off. */
@@ -284,7 +285,7 @@ static int lt_rules_run(const struct lt_question *q, struct lt_answer *answer)
 	lt_work_spend(lt_net(q->net), local_clock() - begin);
 
 	if (verdict == NF_ACCEPT)
-		lt_rules_read(q, ct, answer);
+		lt_rules_read(q, skb, ct, answer);
 	if ((verdict & NF_VERDICT_MASK) != NF_STOLEN)
 		consume_skb(skb);
 	/* Takes it from NAT's list, too. */

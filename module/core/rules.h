@@ -47,12 +47,14 @@ struct lt_question {
  * @masqueraded: a rule that masquerades has chosen it
  * @addr: address
  * @port: port
+ * @marks: what the rules have made of the marks
  */
 struct lt_answer {
 	bool changed;
 	bool masqueraded;
 	union nf_inet_addr addr;
 	__be16 port;
+	struct lt_nat_marks marks;
 };
 
 bool lt_rules_has_ports(u8 proto);

@@ -94,6 +94,29 @@ bool lt_work_may(struct lt_net *ln, u32 where, unsigned int runs)
 }
 
 /**
+ * lt_work_may_idly() - may the NAT rules run for what can wait
+ * @ln: the module's part of the network namespace
+ *
+ * Half of the budget stays for packets. A dear run, which no packet may buy, has to
+ * have the budget of a jiffy for itself.
+ *
+ * Context: any but hard interrupts.
+ * Return: false if it is to wait for the next jiffy.
+ */
+bool lt_work_may_idly(struct lt_net *ln)
+{
+	struct lt_work *work;
+	bool may;
+
+	local_bh_disable();
+	work = lt_work_get(ln);
+	may = work->left >= LT_WORK_BUDGET / 2 + min_t(u32, work->cost, LT_WORK_BUDGET / 2);
+	local_bh_enable();
+
+	return may;
+}
+
+/**
  * lt_work_spend() - the NAT rules have run once more
  * @ln: the module's part of the network namespace
  * @ns: how long, in nanoseconds

@@ -29,6 +29,7 @@ struct lt_work {
 struct lt_work __percpu *lt_work_alloc(void);
 void lt_work_free(struct lt_work __percpu *work);
 
+bool lt_work_may_idly(struct lt_net *ln);
 bool lt_work_may(struct lt_net *ln, u32 where, unsigned int runs);
 void lt_work_spend(struct lt_net *ln, u64 ns);
 void lt_work_full(struct lt_net *ln, u32 where);

@@ -22,7 +22,7 @@
  * A module can't add to an entry, but the upper half of the entry's status has room
  * (lt_ct_has_room()); without it the feature is not supported.
  */
-#define LT_EXPRESS_BITS		15
+#define LT_EXPRESS_BITS		14
 #define LT_EXPRESS_MASK		GENMASK_ULL(LT_EXPRESS_BITS - 1, 0)
 
 static unsigned int lt_express_shift(enum ip_conntrack_dir dir)

@@ -135,6 +135,9 @@ static void lt_event_trace(const struct net *net, const struct lt_event *ev)
 	case NF_LOOPTRACK_FEATURE_LISTENERS:
 		trace_looptrack_listeners(net, ev);
 		break;
+	case NF_LOOPTRACK_FEATURE_HEAL:
+		trace_looptrack_heal(net, ev);
+		break;
 	default:
 		break;
 	}

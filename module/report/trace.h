@@ -127,6 +127,7 @@ LT_TRACE_DECISION(looptrack_linger);
 LT_TRACE_DECISION(looptrack_loopsnat);
 LT_TRACE_DECISION(looptrack_loopguard);
 LT_TRACE_DECISION(looptrack_listeners);
+LT_TRACE_DECISION(looptrack_heal);
 
 #endif /* _LT_TRACE_H */
 

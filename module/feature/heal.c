@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Feature heal: unanswered flows whose rules have changed get a new entry. */
+
+#include <linux/jhash.h>
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <net/dst.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+#include <net/sock.h>
+
+#include "core/ct.h"
+#include "core/nathook.h"
+#include "core/pass.h"
+#include "core/unanswered.h"
+#include "feature/heal.h"
+#include "net.h"
+#include "report/event.h"
+
+/*
+ * conntrack keeps the first answer of the NAT rules as long as packets of a flow come.
+ * A client that sends again and again, because it gets no answer, keeps an entry alive
+ * that was made before the rule was there, or that leads to a backend which is gone.
+ *
+ * core/unanswered.c finds flows that get no answer. A packet of such a flow is noted:
+ * in front of NAT's choice of a destination, and again in front of that of a source,
+ * with what only a packet has: device, marks, route, socket. The rest is done by a
+ * work, a moment later: it asks the rules (heal_judge.c), often if need be, which
+ * no packet should wait for. If they disagree with the entry, the entry is evicted,
+ * and the flow's next packet passes all rules as that of any new flow does.
+ *
+ * What the rules say of a packet that is not there may differ from what they say of
+ * a real one: they can match its length, its content, its TTL. Then the new entry is
+ * as the old one was. So what was found wrong is remembered for a minute, and left
+ * alone when it is found again.
+ */
+#define LT_HEAL_JOBS	64
+#define LT_HEAL_PROBES	8
+#define LT_HEAL_MEMORIES	1024
+#define LT_HEAL_FORGET	(60 * HZ)
+/* No other flow takes the place of one that may not have its new entry yet. */
+#define LT_HEAL_FRESH	(6 * HZ)
+
+/* Who has a job. Each step is made by one who wins a cmpxchg. */
+enum lt_heal_state {
+	LT_HEAL_FREE,		/* nobody */
+	LT_HEAL_TAKEN,		/* a packet that is being noted, or the work */
+	LT_HEAL_READY,		/* nobody, and it is complete */
+};
+
+/**
+ * struct lt_heal - what is known of a namespace's flows
+ * @ln: the module's part of the namespace; constant
+ * @work: asks the rules
+ * @seed: of hashes; constant
+ * @jobs: flows to be asked about
+ * @memories: what was found wrong: hash of the flow, of its binding, and whether the
+ *	entry was evicted. Written by the work.
+ * @since: when, in jiffies; likewise
+ */
+struct lt_heal {
+	struct lt_net *ln;
+	struct delayed_work work;
+	u32 seed;
+	struct lt_heal_job jobs[LT_HEAL_JOBS];
+	u64 memories[LT_HEAL_MEMORIES];
+	u32 since[LT_HEAL_MEMORIES];
+};
+
+DEFINE_PER_CPU(const struct sk_buff *, lt_heal_noted);
+/* And where. Belongs to the packet if the job says so, too. */
+static DEFINE_PER_CPU(struct lt_heal_job *, lt_heal_job);
+
+static u8 lt_heal_mode(const struct lt_net *ln)
+{
+	return lt_mode(ln, NF_LOOPTRACK_FEATURE_HEAL);
+}
+
+static bool lt_heal_claim(struct lt_heal_job *job, enum lt_heal_state from)
+{
+	return atomic_read(&job->state) == from &&
+	       atomic_cmpxchg_acquire(&job->state, from, LT_HEAL_TAKEN) == from;
+}
+
+static void lt_heal_release(struct lt_heal_job *job)
+{
+	nf_ct_put(job->ct);
+	dst_release(job->first.dst);
+	dst_release(job->last.dst);
+	if (job->sk)
+		sock_gen_put(job->sk);
+	atomic_set_release(&job->state, LT_HEAL_FREE);
+}
+
+/* Return: false if the flow is left alone, which is counted. */
+static bool lt_heal_may(struct lt_net *ln, const struct sk_buff *skb,
+			const struct nf_conn *ct)
+{
+	unsigned long status = READ_ONCE(ct->status);
+
+#if IS_ENABLED(CONFIG_IP_VS)
+	if (skb->ipvs_property) {
+		lt_stats_inc(&ln->stats, HEAL_FOREIGN);
+		return false;
+	}
+#endif
+	if (ct->master || !lt_ct_is_plain(skb, ct)) {
+		lt_stats_inc(&ln->stats, HEAL_HELPER);
+		return false;
+	}
+	if (status & (IPS_OFFLOAD | IPS_FIXED_TIMEOUT)) {
+		lt_stats_inc(&ln->stats, HEAL_PINNED);
+		return false;
+	}
+
+	return true;
+}
+
+static void lt_heal_see(struct lt_heal_side *side, const struct sk_buff *skb,
+			const struct nf_hook_state *state)
+{
+	const struct net_device *dev = state->hook == NF_INET_PRE_ROUTING ?
+				       state->in : state->out;
+	struct dst_entry *dst = NULL;
+
+	if (state->hook != NF_INET_PRE_ROUTING)
+		dst = skb_dst(skb);
+	side->hook = state->hook;
+	side->mark = skb->mark;
+	side->dst = dst && dst_hold_safe(dst) ? dst : NULL;
+	side->ifindex = dev->ifindex;
+}
+
+/* Until the packet has left, in most cases. A SYN that is sent again may be no more
+ * than a second late; the next one comes two seconds later.
+ */
+static unsigned int lt_heal_delay(const struct nf_conn *ct)
+{
+	return nf_ct_protonum(ct) == IPPROTO_TCP ? HZ : 1;
+}
+
+static void lt_heal_fill(struct lt_heal_job *job, const struct sk_buff *skb,
+			 struct nf_conn *ct, const struct nf_hook_state *state)
+{
+	struct sock *sk = state->sk;
+
+	nf_conntrack_get(&ct->ct_general);
+	job->skb = skb;
+	job->ct = ct;
+	job->sk = sk && sk_fullsock(sk) && refcount_inc_not_zero(&sk->sk_refcnt) ?
+		  sk : NULL;
+	job->due = jiffies + lt_heal_delay(ct);
+	job->last = (struct lt_heal_side) {};
+	lt_heal_see(&job->first, skb, state);
+}
+
+static struct lt_heal_job *lt_heal_job_get(struct lt_heal *heal,
+					   const struct nf_conn *ct)
+{
+	unsigned int i, first = hash_ptr(ct, ilog2(LT_HEAL_JOBS));
+
+	for (i = 0; i < LT_HEAL_PROBES; i++) {
+		struct lt_heal_job *job = &heal->jobs[(first + i) % LT_HEAL_JOBS];
+
+		if (lt_heal_claim(job, LT_HEAL_FREE))
+			return job;
+	}
+
+	return NULL;
+}
+
+/**
+ * lt_heal_note() - note a packet of a flow that gets no answer
+ * @ln: the module's part of the network namespace
+ * @skb: packet, before NAT chooses a destination
+ * @state: of the hook, PRE_ROUTING or LOCAL_OUT
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ */
+void lt_heal_note(struct lt_net *ln, const struct sk_buff *skb,
+		  const struct nf_hook_state *state)
+{
+	/* Pairs with lt_heal_wants(). */
+	struct lt_heal *heal = smp_load_acquire(&ln->heal);
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+	struct lt_heal_job *job;
+
+	/* On its second pass a packet meets no rule that could choose. */
+	if (!heal || lt_heal_mode(ln) == NF_LOOPTRACK_MODE_OFF ||
+	    CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL ||
+	    (ctinfo == IP_CT_RELATED && !ct->master) || !lt_unanswered_still(ct))
+		return;
+	if (state->hook == NF_INET_PRE_ROUTING ?
+	    lt_loop_is_second_pass(skb, state) : netif_is_l3_master(state->out))
+		return;
+	if (!lt_unanswered_take(ct) || !lt_heal_may(ln, skb, ct))
+		return;
+
+	job = lt_heal_job_get(heal, ct);
+	if (!job) {
+		lt_stats_inc(&ln->stats, HEAL_BUSY);
+		return;
+	}
+	lt_heal_fill(job, skb, ct, state);
+	this_cpu_write(lt_heal_job, job);
+	this_cpu_write(lt_heal_noted, skb);
+	atomic_set_release(&job->state, LT_HEAL_READY);
+	queue_delayed_work(system_unbound_wq, &heal->work, 1);
+}
+
+/**
+ * lt_heal_note_source() - note it once more
+ * @skb: packet, before NAT chooses a source, for which lt_heal_follows() is true
+ * @state: of the hook, POST_ROUTING
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ */
+void lt_heal_note_source(const struct sk_buff *skb,
+			 const struct nf_hook_state *state)
+{
+	/* Pairs with lt_heal_wants(). */
+	struct lt_heal *heal = smp_load_acquire(&lt_net(state->net)->heal);
+	struct lt_heal_job *job = this_cpu_read(lt_heal_job);
+	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
+
+	this_cpu_write(lt_heal_noted, NULL);
+	/* It may be another namespace's, and that may be gone. */
+	if (!heal || job < heal->jobs || job >= heal->jobs + LT_HEAL_JOBS)
+		return;
+	if (!lt_heal_claim(job, LT_HEAL_READY))
+		return;
+	if (job->skb == skb && job->ct == ct && !job->last.ifindex)
+		lt_heal_see(&job->last, skb, state);
+	atomic_set_release(&job->state, LT_HEAL_READY);
+}
+
+static u64 lt_heal_memory(const struct lt_heal *heal, const struct nf_conn *ct,
+			  bool enforce)
+{
+	const struct nf_conntrack_tuple *t = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+	u32 flow, binding;
+
+	flow = jhash(&t->src, sizeof(t->src), heal->seed ^ nf_ct_zone(ct)->id);
+	flow = jhash(&t->dst, offsetofend(struct nf_conntrack_tuple, dst.protonum) -
+		     offsetof(struct nf_conntrack_tuple, dst), flow);
+	t = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	binding = jhash(&t->src.u3, sizeof(t->src.u3), flow);
+	binding = jhash(&t->dst.u3, sizeof(t->dst.u3),
+			binding + (__force u16)t->src.u.all);
+
+	return (u64)flow << 32 | (binding & ~1) | enforce;
+}
+
+static u32 *lt_heal_since(struct lt_heal *heal, u64 memory)
+{
+	return &heal->since[(memory >> 32) % LT_HEAL_MEMORIES];
+}
+
+static u64 *lt_heal_place(struct lt_heal *heal, u64 memory)
+{
+	return &heal->memories[(memory >> 32) % LT_HEAL_MEMORIES];
+}
+
+static bool lt_heal_remembers(struct lt_heal *heal, u64 memory)
+{
+	return *lt_heal_place(heal, memory) == memory &&
+	       (u32)jiffies - *lt_heal_since(heal, memory) < LT_HEAL_FORGET;
+}
+
+/* Return: false if another flow has the place. */
+static bool lt_heal_remember(struct lt_heal *heal, u64 memory)
+{
+	u64 *place = lt_heal_place(heal, memory);
+	u32 *since = lt_heal_since(heal, memory);
+
+	if (*place >> 32 != memory >> 32 && *place &&
+	    (u32)jiffies - *since < LT_HEAL_FRESH)
+		return false;
+
+	*place = memory;
+	*since = jiffies;
+	return true;
+}
+
+/* The rules disagree with the entry. Under the RCU read lock. */
+static void lt_heal_act(struct lt_heal *heal, const struct lt_heal_job *job,
+			u64 memory, const struct nf_conntrack_tuple *wanted,
+			bool enforce)
+{
+	struct lt_net *ln = heal->ln;
+	struct nf_conn *ct = job->ct;
+	struct lt_event ev;
+
+	/* An answer may have come meanwhile. */
+	if (!lt_unanswered_still(ct))
+		return;
+	if (!lt_heal_remember(heal, memory)) {
+		lt_stats_inc(&ln->stats, HEAL_BUSY);
+		return;
+	}
+
+	lt_stats_inc(&ln->stats, HEAL_SEEN);
+	lt_event_describe(&ev, NF_LOOPTRACK_FEATURE_HEAL, ct, job->sk);
+	ev.wanted = *wanted;
+	ev.got = *lt_ct_tuple(ct, IP_CT_DIR_REPLY);
+	if (enforce) {
+		lt_ct_evict(ct);
+		lt_stats_inc(&ln->stats, HEAL_EVICTED);
+	}
+	lt_event_send(ln->net, &ev, enforce ? NF_LOOPTRACK_DECISION_EVICTED :
+					      NF_LOOPTRACK_DECISION_OBSERVED);
+}
+
+static void lt_heal_look(struct lt_heal *heal, const struct lt_heal_job *job)
+{
+	struct lt_net *ln = heal->ln;
+	struct nf_conntrack_tuple wanted;
+	u8 mode = lt_heal_mode(ln);
+	bool enforce = mode == NF_LOOPTRACK_MODE_ENFORCE;
+	u64 memory;
+
+	if (mode == NF_LOOPTRACK_MODE_OFF || !lt_unanswered_still(job->ct) ||
+	    !lt_ct_may_evict(job->ct))
+		return;
+
+	memory = lt_heal_memory(heal, job->ct, enforce);
+	/* It has been reported. */
+	if (!enforce && lt_heal_remembers(heal, memory))
+		return;
+
+	lt_stats_inc(&ln->stats, HEAL_ASKED);
+	switch (lt_heal_judge(ln, job, &wanted)) {
+	case LT_HEAL_RIGHT:
+		break;
+	case LT_HEAL_WRONG:
+		if (lt_heal_remembers(heal, memory)) {
+			lt_stats_inc(&ln->stats, HEAL_AGAIN);
+			break;
+		}
+		rcu_read_lock();
+		lt_heal_act(heal, job, memory, &wanted, enforce);
+		rcu_read_unlock();
+		break;
+	case LT_HEAL_RANDOM:
+		lt_stats_inc(&ln->stats, HEAL_RANDOM);
+		break;
+	case LT_HEAL_FOREIGN:
+		lt_stats_inc(&ln->stats, HEAL_FOREIGN);
+		break;
+	case LT_HEAL_BUSY:
+		lt_stats_inc(&ln->stats, HEAL_BUSY);
+		break;
+	}
+}
+
+static void lt_heal_work(struct work_struct *work)
+{
+	struct lt_heal *heal = container_of(to_delayed_work(work), struct lt_heal,
+					    work);
+	bool early = false;
+	unsigned int i;
+
+	for (i = 0; i < LT_HEAL_JOBS; i++) {
+		struct lt_heal_job *job = &heal->jobs[i];
+
+		if (!lt_heal_claim(job, LT_HEAL_READY))
+			continue;
+		if (time_before32((u32)jiffies, job->due)) {
+			early = true;
+			atomic_set_release(&job->state, LT_HEAL_READY);
+			continue;
+		}
+		lt_heal_look(heal, job);
+		lt_heal_release(job);
+		cond_resched();
+	}
+
+	if (early)
+		queue_delayed_work(system_unbound_wq, &heal->work, HZ / 10);
+}
+
+static struct lt_heal *lt_heal_alloc(struct lt_net *ln)
+{
+	struct lt_heal *heal = kzalloc(sizeof(*heal), GFP_NOWAIT | __GFP_NOWARN);
+
+	if (!heal)
+		return NULL;
+
+	heal->ln = ln;
+	heal->seed = get_random_u32();
+	INIT_DELAYED_WORK(&heal->work, lt_heal_work);
+
+	return heal;
+}
+
+/* What is sent to many is not answered, and NAT has nothing to do with it. */
+static bool lt_heal_is_to_many(const struct nf_conn *ct)
+{
+	const struct nf_conntrack_tuple *t = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+
+	if (t->src.l3num == NFPROTO_IPV6)
+		return ipv6_addr_is_multicast(&t->dst.u3.in6);
+
+	return ipv4_is_multicast(t->dst.u3.ip) || ipv4_is_lbcast(t->dst.u3.ip);
+}
+
+/**
+ * lt_heal_wants() - is a flow without an answer of interest
+ * @ln: the module's part of its network namespace, which has NAT
+ * @ct: its entry
+ * @due: its next packet is to be noted
+ *
+ * Context: RCU read lock; one at a time.
+ * Return: false if not.
+ */
+bool lt_heal_wants(struct lt_net *ln, struct nf_conn *ct, bool due)
+{
+	if (lt_heal_is_to_many(ct))
+		return false;
+	if (!due)
+		return true;
+
+	if (!ln->heal)
+		/* A hook that sees it sees it complete. */
+		smp_store_release(&ln->heal, lt_heal_alloc(ln));
+	if (!ln->heal)
+		return false;
+	lt_net_want(ln, LT_HOOK_HEAL);
+
+	return true;
+}
+
+/**
+ * lt_heal_is_possible() - can this kernel's rules be asked, and has an entry room
+ *
+ * Return: false on 32 bit, for one.
+ */
+bool lt_heal_is_possible(void)
+{
+	return lt_ct_has_room() && lt_nathook_is_possible();
+}
+
+/**
+ * lt_heal_start() - look for flows without an answer
+ * @ln: the module's part of the network namespace
+ *
+ * Context: may sleep.
+ * Return: 0.
+ */
+int lt_heal_start(struct lt_net *ln)
+{
+	lt_unanswered_start(ln);
+
+	return 0;
+}
+
+/**
+ * lt_heal_free() - let go of a namespace that ends
+ * @ln: the module's part of it; no hook and no walk is there
+ *
+ * Context: may sleep.
+ */
+void lt_heal_free(struct lt_net *ln)
+{
+	struct lt_heal *heal = ln->heal;
+	unsigned int i;
+
+	if (!heal)
+		return;
+
+	cancel_delayed_work_sync(&heal->work);
+	for (i = 0; i < LT_HEAL_JOBS; i++)
+		if (lt_heal_claim(&heal->jobs[i], LT_HEAL_READY))
+			lt_heal_release(&heal->jobs[i]);
+	kfree(heal);
+}
