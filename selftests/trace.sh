@@ -433,8 +433,14 @@ rules_iptables() {
 	there=$(dst "$family" 1)
 	alone && redirect "$a" iptables "$family" tcp output 80:7000 &&
 		started server "$a" exclusions_talk serve tcp 7000 || return
-	in_ns "$a" nft 'add table inet seen; add chain inet seen in
-		{ type filter hook input priority 10; }; add rule inet seen in counter' || return
+	in_ns "$a" nft -f - <<-EOT || return
+		table inet seen {
+			chain in {
+				type filter hook input priority 10
+				counter
+			}
+		}
+	EOT
 	rules_trace "$a" tcp '*' '*:80' || return
 	in_ns "$a" exclusions_talk ask tcp "$there" 80 hello >/dev/null
 	busywait 10000 grep -qE 'input .* syn,ack' "$tmp/trace"
@@ -453,7 +459,7 @@ rules_policy() {
 
 	topology && in_ns "$r" nft -f - <<-EOT || return
 		table inet fw {
-			chain fwd {
+			chain passing {
 				type filter hook forward priority filter; policy drop;
 				ct state established accept
 			}
@@ -469,7 +475,7 @@ rules_policy() {
 	busywait 10000 grep -q 'last seen' "$tmp/trace"
 	stop "$r"
 	note "$(<"$tmp/trace")"
-	line 'forward +start ' '# dropped in forward by the policy of table inet fw chain fwd$' \
+	line 'forward +start ' '# dropped in forward by the policy of table inet fw chain passing$' \
 		':7009 was last seen at the end of prerouting; no rule of nf_tables is known' &&
 		! grep 'last seen' "$tmp/trace" | grep -q ':7000 ' ||
 		fail "${reason:-a packet has two ends}"
@@ -516,9 +522,14 @@ rules_legacy() {
 counted() {
 	local n pid packets
 
-	alone && in_ns "$a" nft 'add table inet t; add chain inet t in
-		{ type filter hook input priority 0; }; add rule inet t in udp dport 7001 drop' ||
-		return
+	alone && in_ns "$a" nft -f - <<-EOT || return
+		table inet t {
+			chain in {
+				type filter hook input priority filter
+				udp dport 7001 drop
+			}
+		}
+	EOT
 	for n in 1 3; do
 		looptrack -n "$a" trace --rules -C "$n" udp '*' '*:7001' >"$tmp/trace" \
 			2>"$tmp/complaints" &

@@ -226,10 +226,11 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 	if (!code && way.has_rules) {
 		code = nft_open(protocol, ends);
 		stream.other = nft_fd();
-		rulemet_hint();
 	}
 	if (!code)
 		code = start(&stream);
+	if (!code && way.has_rules)
+		rulemet_hint();
 	if (!code) {
 		fail(code, "tracing %s %s -> %s, until interrupted", argv[optind],
 		     argv[optind + 1], argv[optind + 2]);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -25,18 +26,18 @@
 static struct mnl_socket *sock;
 static struct nft_chain *chains;
 static unsigned int chain_count;
-static char answer[65536];
+static __u64 answer[8192];
 
-static enum exit_code refused(int error)
+static enum exit_code refusal(int error)
 {
 	if (error == EPERM)
 		return fail(EXIT_PRIVILEGE,
 			    "trace: --rules needs CAP_NET_ADMIN in the user namespace that owns the network namespace");
-	if (error == EOPNOTSUPP || error == EPROTONOSUPPORT || error == EINVAL)
+	if (error == EOPNOTSUPP || error == EPROTONOSUPPORT)
 		return fail(EXIT_SYSTEM,
 			    "trace: --rules needs nf_tables, which the kernel does not have: %s",
 			    strerror(error));
-	return fail(EXIT_REFUSED, "trace: --rules: nf_tables refused a table: %s",
+	return fail(EXIT_REFUSED, "trace: --rules: nf_tables does not take a table: %s",
 		    strerror(error));
 }
 
@@ -75,18 +76,44 @@ static int acknowledged(uint32_t seq)
 	}
 }
 
+static struct nft_chain *find_chain(uint8_t family, const char *table, const char *name)
+{
+	struct nft_chain *chain = chains;
+
+	while (chain && (chain->family != family || strcmp(chain->table, table) ||
+			 strcmp(chain->name, name)))
+		chain = chain->next;
+	return chain;
+}
+
+/* One that is known keeps its number. */
+static bool keep_chain(const struct nft_chain *listed)
+{
+	struct nft_chain *chain = find_chain(listed->family, listed->table, listed->name);
+	struct nft_chain *next = chain ? chain->next : chains;
+	unsigned int number = chain ? chain->number : chain_count++;
+
+	if (!chain) {
+		chain = malloc(sizeof(*chain));
+		if (!chain)
+			return false;
+		chains = chain;
+	}
+	*chain = *listed;
+	chain->number = number;
+	chain->next = next;
+	return true;
+}
+
 /* Note a base chain that is listed. */
 static int take_chain(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+	struct nft_chain listed = { .family = nfg->nfgen_family }, *chain = &listed;
 	const struct nlattr *attr, *hook = NULL;
-	struct nft_chain *chain = calloc(1, sizeof(*chain));
 	const char *type = "";
 
 	(void)arg;
-	if (!chain)
-		return MNL_CB_ERROR;
-	chain->family = nfg->nfgen_family;
 	mnl_attr_for_each(attr, nlh, sizeof(*nfg)) {
 		if (mnl_attr_get_type(attr) == NFTA_CHAIN_TABLE)
 			snprintf(chain->table, sizeof(chain->table), "%s", mnl_attr_get_str(attr));
@@ -99,10 +126,8 @@ static int take_chain(const struct nlmsghdr *nlh, void *arg)
 		if (mnl_attr_get_type(attr) == NFTA_CHAIN_HOOK)
 			hook = attr;
 	}
-	if (!hook || !nft_family(chain->family)) {
-		free(chain);
+	if (!hook || !nft_family(chain->family))
 		return MNL_CB_OK;
-	}
 	mnl_attr_for_each_nested(attr, hook) {
 		if (mnl_attr_get_type(attr) == NFTA_HOOK_HOOKNUM)
 			chain->hook = ntohl(mnl_attr_get_u32(attr));
@@ -114,10 +139,7 @@ static int take_chain(const struct nlmsghdr *nlh, void *arg)
 	if (chain->is_nat)
 		chain->priority = chain->hook == NF_INET_PRE_ROUTING ||
 				  chain->hook == NF_INET_LOCAL_OUT ? -100 : 100;
-	chain->number = chain_count++;
-	chain->next = chains;
-	chains = chain;
-	return MNL_CB_OK;
+	return keep_chain(chain) ? MNL_CB_OK : MNL_CB_ERROR;
 }
 
 static void drop_chains(void)
@@ -139,7 +161,6 @@ static void list_chains(void)
 	struct nfgenmsg *nfg;
 	ssize_t received;
 
-	drop_chains();
 	if (!lister)
 		return;
 	nlh->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN;
@@ -157,25 +178,21 @@ static void list_chains(void)
 	mnl_socket_close(lister);
 }
 
-static const struct nft_chain *find_chain(const struct nft_step *step)
-{
-	const struct nft_chain *chain = chains;
-
-	while (chain && (chain->family != step->family || strcmp(chain->table, step->table) ||
-			 strcmp(chain->name, step->chain)))
-		chain = chain->next;
-	return chain;
-}
-
 const struct nft_chain *nft_find_chain(const struct nft_step *step)
 {
-	const struct nft_chain *chain = find_chain(step);
+	const struct nft_chain *chain = find_chain(step->family, step->table, step->chain);
+	static struct timespec listed;
+	struct timespec now;
 
 	if (chain)
 		return chain;
-	/* It has come since. */
+	/* It has come since; or gone, and to list all costs something. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((now.tv_sec - listed.tv_sec) * 10 + (now.tv_nsec - listed.tv_nsec) / 100000000 < 2)
+		return NULL;
+	listed = now;
 	list_chains();
-	return find_chain(step);
+	return find_chain(step->family, step->table, step->chain);
 }
 
 /*
@@ -206,7 +223,7 @@ enum exit_code nft_open(uint8_t protocol, const struct endpoint ends[2])
 
 	sock = connect_nft();
 	if (!sock)
-		return refused(errno);
+		return refusal(errno);
 	list_chains();
 	/* No two sockets of a namespace have the same number. */
 	snprintf(table, sizeof(table), TABLE_PREFIX "%u", mnl_socket_get_portid(sock));
@@ -219,13 +236,13 @@ enum exit_code nft_open(uint8_t protocol, const struct endpoint ends[2])
 		error = acknowledged(last);
 	free(match);
 	if (error)
-		return refused(error);
+		return refusal(error);
 
 	if (setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	fcntl(mnl_socket_get_fd(sock), F_SETFL, O_NONBLOCK);
 	if (mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
-		return refused(errno);
+		return refusal(errno);
 	return EXIT_OK;
 }
 

@@ -95,5 +95,4 @@ const char *nft_family(uint8_t family);
 /* "drop", "jump" and so on */
 const char *nft_verdict(int32_t verdict);
 
-
 #endif /* NFT_H */

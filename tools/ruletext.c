@@ -12,9 +12,6 @@
 
 #define HANDLE	" # handle "
 
-/* Not listed again within so many seconds for a rule that was not in the list. */
-#define PATIENCE	2
-
 /* By "FAMILY TABLE CHAIN" the rules, by handle; and when they were listed. */
 static json_t *chains;
 
@@ -23,7 +20,7 @@ static long now(void)
 	struct timespec time;
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec;
+	return time.tv_sec + 1;	/* never 0 */
 }
 
 void ruletext_clean(char *text)
@@ -106,8 +103,8 @@ json_t *ruletext_find(const char *family, const char *table, const char *chain, 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)handle);
 	rules = json_object_get(chains, key);
 	text = json_object_get(rules, number);
-	if (!text && (!rules || json_integer_value(json_object_get(rules, "listed")) + PATIENCE <
-				now())) {
+	/* A rule that came since; but no more than one list a second. */
+	if (!text && json_integer_value(json_object_get(rules, "listed")) < now()) {
 		rules = list_chain(family, table, chain);
 		json_object_set_new(chains, key, rules);
 		text = json_object_get(rules, number);

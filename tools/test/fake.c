@@ -31,6 +31,7 @@ static char *tail;		/* its end */
 static int readable;		/* an eventfd that always is */
 static int step;		/* events sent */
 static int opened;		/* sockets */
+static bool has_nft;		/* nf_tables was spoken to */
 static int idle;		/* times that there was no event */
 
 int is(const char *word)
@@ -496,10 +497,10 @@ static ssize_t put_traced(int which)
 		break;
 	default:
 		/* What was read is shown when nothing comes for a while. */
-		if (!is("ruled") || ++idle > 100)
+		if (!has_nft || ++idle > 100)
 			raise(SIGINT);
 		errno = EAGAIN;
-		return is("ruled") ? -1 : 0;
+		return has_nft ? -1 : 0;
 	}
 	return 0;
 }
@@ -565,6 +566,15 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 		" 2053 -12345     0 2 65535     0     0        0  1\n";
 	static char many[12 * 52];
 
+	if (!strcmp(path, "/proc/net/ip_tables_names") && is("legacy"))
+		return fmemopen((char *)"nat\nfil\033ter\n", 12, "r");
+	if (!strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count") && is("tracked"))
+		return fmemopen((char *)"5\n", 2, "r");
+	if (!strncmp(path, "/proc/net/ip", 12) ||
+	    !strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count")) {
+		errno = ENOENT;
+		return NULL;
+	}
 	if (strcmp(path, "/proc/net/netfilter/nfnetlink_queue"))
 		return __real_fopen(path, mode);
 	if (is("queued"))
@@ -642,8 +652,10 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf,
 	int bus = (const char *)sock - sockets;
 
 	tail = (char *)replies;
-	if (bus == NETLINK_NETFILTER && is("ruled") && put_nft(request, len))
+	if (bus == NETLINK_NETFILTER && put_nft(request, len)) {
+		has_nft = true;
 		return len;
+	}
 	if (!is("audited") && put_stack(request))
 		return len;
 	end(begin(NLMSG_NOOP, request->nlmsg_seq + 1000));	/* none of our business */
@@ -706,7 +718,7 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *sock, void *buf, siz
 	size_t len;
 
 	if (tail == (char *)replies && (const char *)sock - sockets == NETLINK_NETFILTER &&
-	    is("ruled") && !put_nft_trace())
+	    has_nft && !put_nft_trace())
 		return -1;
 	if (tail == (char *)replies && is("flooded") && !drowned) {
 		drowned = true;

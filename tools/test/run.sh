@@ -802,23 +802,26 @@ cat >"$work/bin/nft.rules" <<-'EOT'
 		}
 	}
 EOT
-rules='trace --rules tcp * *'
-set -f
+rules=(trace --rules tcp '*' '*')
 where='rule 4 of table inet fw chain out: meta mark vmap { 1 : accept, 2 : drop }'
-expect "trace: rules: table" 0 'table with 2 rules' 'traced ruled' $rules
+expect "trace: rules: table" 0 'table with 2 rules' 'traced ruled' "${rules[@]}"
 expect "trace: rules: table for a flow" 0 'table with 8 rules' 'traced ruled' \
 	trace --rules tcp '*' 10.9.0.1:80
+expect "trace: rules: table that matches entries" 0 'table with 24 rules' \
+	'traced ruled tracked' trace --rules tcp '*' 10.9.0.1:80
+expect "trace: rules: iptables-legacy" 0 'iptables-legacy has tables here (IPv4 nat, fil?ter)' \
+	'traced ruled legacy' "${rules[@]}"
 expect "trace: rules: text" 0 "# output      $where comment \"# handle 9\" (continue)" \
-	'traced ruled' $rules
+	'traced ruled' "${rules[@]}"
 expect "trace: rules: text that is not known, odd target" 0 \
 	'# prerouting  rule 6 of table inet fw chain pre (its text is not known) (jump a?b)' \
-	'traced ruled' $rules
+	'traced ruled' "${rules[@]}"
 expect "trace: rules: dropped" 0 \
 	'# dropped in prerouting by rule 14 of table inet fw chain pre: tcp dport 80 drop' \
-	'traced ruled' $rules
+	'traced ruled' "${rules[@]}"
 expect "trace: rules: dropped by a policy" 0 \
 	'# dropped in prerouting by the policy of table inet fw chain pre' 'traced ruled policed' \
-	$rules
+	"${rules[@]}"
 expect_sh "trace: rules: order" 0 '=output start,output rule 4,output dstnat,prerouting start,'\
 'prerouting rule 6,prerouting rule 14,dropped in=' \
 	"echo \"=\$(LOOPTRACK_FAKE='traced ruled' \$fake trace --rules -C 1 tcp '*' '*' 2>/dev/null |
@@ -826,15 +829,14 @@ expect_sh "trace: rules: order" 0 '=output start,output rule 4,output dstnat,pre
 			s/^([a-z]+ +[a-z]+( [0-9]+ of)?).*/\\1/; s/ of\$//; s/  +/ /' | paste -sd,)=\""
 expect "trace: rules: JSON" 0 \
 	'{"kind":"rule","hook":"output","stage":"raw","family":"inet","table":"fw","chain":"out","handle":4,' \
-	'traced ruled' -j $rules
+	'traced ruled' -j "${rules[@]}"
 expect "trace: rules: JSON of an end" 0 '{"kind":"end","result":"dropped","time":"2026-' \
-	'traced ruled' -j $rules
-expect "trace: rules: loss" 0 'some rules were lost' 'traced ruled drowned' $rules
+	'traced ruled' -j "${rules[@]}"
+expect "trace: rules: loss" 0 'some rules were lost' 'traced ruled drowned' "${rules[@]}"
 expect "trace: rules: no nf_tables" 7 'trace: --rules needs nf_tables, which the kernel' \
-	'traced ruled untabled' $rules
+	'traced ruled untabled' "${rules[@]}"
 expect "trace: rules: not permitted" 4 'trace: --rules needs CAP_NET_ADMIN' \
-	'traced ruled barred' $rules
-set +f
+	'traced ruled barred' "${rules[@]}"
 rm "$work/bin/nft.rules"
 expect "trace without privilege" 4 'needs CAP_NET_ADMIN' unprivileged trace tcp '*' '*'
 expect "trace: older module" 5 'older than this tool' lame trace tcp '*' '*'
