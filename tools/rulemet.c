@@ -7,9 +7,9 @@
 
 #include "attr.h"
 #include "out.h"
+#include "phrase.h"
 #include "rulemet.h"
 #include "ruletext.h"
-#include "stream.h"
 
 /* As wide as the time of other lines, and a hook's column. */
 #define TIME_WIDTH	15
@@ -31,7 +31,7 @@ static const unsigned int hook_stages[] = {
 		STAGE(END),
 };
 
-/* What a stage is behind of. */
+/* The priority that a stage is behind. */
 static const int stage_priorities[] = {
 	[NF_LOOPTRACK_STAGE_RAW] = -300,
 	[NF_LOOPTRACK_STAGE_CONNTRACK] = -200,
@@ -182,7 +182,7 @@ void rulemet_show_end(json_t *end)
 		putchar('\n');
 		return;
 	}
-	stream_tuple(json_object_get(end, "flow"));
+	fputs(phrase_tuple(json_object_get(end, "flow")).text, stdout);
 	if (json_object_get(end, "next"))
 		printf(" was last seen in %s, between %s and %s", out_text(end, "hook"),
 		       out_text(end, "stage"), out_text(end, "next"));
