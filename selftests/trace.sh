@@ -387,10 +387,10 @@ no_tables() {
 
 # A rule of nft that does DNAT, and one that drops, stand where the packet met them.
 rules_nft() {
-	local family=$1 there to ip=ip handle
+	local family=$1 there ip=ip handle fw
 
-	there=$(dst "$family" 1) to=$(loopback "$family")
-	[ "$family" = 4 ] || ip=ip6 to=[$to]
+	there=$(dst "$family" 1)
+	[ "$family" = 4 ] || ip=ip6
 	alone && in_ns "$a" nft -f - <<-EOT || return
 		table inet fw {
 			chain services {
@@ -414,14 +414,15 @@ rules_nft() {
 	busywait 10000 grep -q dropped "$tmp/trace"
 	stop "$a"
 	note "$(<"$tmp/trace")"
+	fw="of table inet fw chain"
 	handle=$(in_ns "$a" nft -a list chain inet fw services |
 		sed -n 's/.*dport 7001.*# handle //p')
 	line '- output +start ' \
-		"# output +rule [0-9]+ of table $ip nat chain out: .*53 redirect to :7001 \(accept\)$" \
+		"# output +rule [0-9]+ of table $ip nat chain out: .*53 redirect to :7001 \(acc" \
 		'1 output +dstnat .*7001' '2 input +start .*7001' \
-		'# input +rule [0-9]+ of table inet fw chain in: .* jump services \(jump services\)$' \
-		"# input +rule $handle of table inet fw chain services: udp dport 7001 drop comment" \
-		"# dropped in input by rule $handle of table inet fw chain services: udp dport 7001"
+		"# input +rule [0-9]+ $fw in: .* jump services \(jump services\)\$" \
+		"# input +rule $handle $fw services: udp dport 7001 drop comment" \
+		"# dropped in input by rule $handle $fw services: udp dport 7001"
 }
 
 # Likewise a rule of iptables-nft; and where the trace is of the address behind NAT, the
@@ -449,7 +450,8 @@ rules_iptables() {
 	line '- output +start .* syn none' \
 		"# output +rule [0-9]+ of table ip6? nat chain OUTPUT: .*80 .*\(accept\)" \
 		'1 output +dstnat .* syn ' \
-		'input .* syn ' '# input +rule [0-9]+ of table inet seen chain in: counter \(continue\)' \
+		'input .* syn ' \
+		'# input +rule [0-9]+ of table inet seen chain in: counter \(continue\)' \
 		'prerouting .* syn,ack ' '# input +rule [0-9]+ of table inet seen chain in: counter'
 }
 

@@ -822,14 +822,15 @@ expect "trace: rules: dropped" 0 \
 expect "trace: rules: dropped by a policy" 0 \
 	'# dropped in prerouting by the policy of table inet fw chain pre' 'traced ruled policed' \
 	"${rules[@]}"
+# Stages and rules, as "HOOK STAGE" and "HOOK rule HANDLE".
+order='s/^[^-12#]*(08:31:02.123456)? *[-12#] //; s/^([a-z]+ +[a-z]+( [0-9]+ of)?).*/\1/'
+order+='; s/ of$//; s/  +/ /'
 expect_sh "trace: rules: order" 0 '=output start,output rule 4,output dstnat,prerouting start,'\
 'prerouting rule 6,prerouting rule 14,dropped in=' \
-	"echo \"=\$(LOOPTRACK_FAKE='traced ruled' \$fake trace --rules -C 1 tcp '*' '*' 2>/dev/null |
-		sed -E 's/^[^-12#]*(08:31:02.123456)? *[-12#] //;
-			s/^([a-z]+ +[a-z]+( [0-9]+ of)?).*/\\1/; s/ of\$//; s/  +/ /' | paste -sd,)=\""
-expect "trace: rules: JSON" 0 \
-	'{"kind":"rule","hook":"output","stage":"raw","family":"inet","table":"fw","chain":"out","handle":4,' \
-	'traced ruled' -j "${rules[@]}"
+	"echo \"=\$(LOOPTRACK_FAKE='traced ruled' \$fake trace --rules -C 1 tcp '*' '*' \
+		2>/dev/null | sed -E '$order' | paste -sd,)=\""
+line='{"kind":"rule","hook":"output","stage":"raw","family":"inet","table":"fw","chain":"out",'
+expect "trace: rules: JSON" 0 "$line\"handle\":4," 'traced ruled' -j "${rules[@]}"
 expect "trace: rules: JSON of an end" 0 '{"kind":"end","result":"dropped","time":"2026-' \
 	'traced ruled' -j "${rules[@]}"
 expect "trace: rules: loss" 0 'some rules were lost' 'traced ruled drowned' "${rules[@]}"
