@@ -477,7 +477,8 @@ rules_policy() {
 	busywait 10000 grep -q 'last seen' "$tmp/trace"
 	stop "$r"
 	note "$(<"$tmp/trace")"
-	line 'forward +start ' '# dropped in forward by the policy of table inet fw chain passing$' \
+	line 'forward +start ' \
+		'# dropped in forward by the policy of table inet fw chain passing$' \
 		':7009 was last seen at the end of prerouting; no rule of nf_tables is known' &&
 		! grep 'last seen' "$tmp/trace" | grep -q ':7000 ' ||
 		fail "${reason:-a packet has two ends}"
