@@ -357,6 +357,201 @@ queue() {
 	trace "$b" udp '*' '*' && stop "$b"
 }
 
+# rules_trace NS ARGUMENT...: text, with the rules, in the background, into $tmp/trace.
+rules_trace() {
+	looptrack -n "$1" trace --rules "${@:2}" >"$tmp/trace" 2>"$tmp/complaints" &
+	tracer=$!
+	background+=("$tracer")
+	busywait 10000 grep -q tracing "$tmp/complaints" || fail "no trace: $(<"$tmp/complaints")"
+}
+
+# line ERE...: there is such a line, behind that of the ERE before.
+line() {
+	local text from=1 at
+
+	for text in "$@"; do
+		at=$(tail -n "+$from" "$tmp/trace" | grep -nE -m1 -- "$text") ||
+			fail "no line '$text' from line $from on: $(<"$tmp/trace")" || return
+		from=$((from + ${at%%:*}))
+	done
+}
+
+# The tables of traces, which are owned.
+tables() {
+	in_ns "$1" nft list tables | grep -c looptrack_trace_
+}
+
+no_tables() {
+	[ "$(tables "$1")" = 0 ]
+}
+
+# A rule of nft that does DNAT, and one that drops, stand where the packet met them.
+rules_nft() {
+	local family=$1 there ip=ip handle fw
+
+	there=$(dst "$family" 1)
+	[ "$family" = 4 ] || ip=ip6
+	alone && in_ns "$a" nft -f - <<-EOT || return
+		table inet fw {
+			chain services {
+				udp dport 7001 drop comment "no # handle 99"
+			}
+			chain in {
+				type filter hook input priority filter
+				meta mark 77 accept
+				udp dport { 7000, 7001 } jump services
+			}
+		}
+		table $ip nat {
+			chain out {
+				type nat hook output priority -100
+				$ip daddr $there udp dport 53 redirect to :7001
+			}
+		}
+	EOT
+	rules_trace "$a" udp '*' '*:53' || return
+	in_ns "$a" exclusions_talk ask -t 200 udp "$there" 53 hello >/dev/null
+	busywait 10000 grep -q dropped "$tmp/trace"
+	stop "$a"
+	note "$(<"$tmp/trace")"
+	fw="of table inet fw chain"
+	handle=$(in_ns "$a" nft -a list chain inet fw services |
+		sed -n 's/.*dport 7001.*# handle //p')
+	line '- output +start ' \
+		"# output +rule [0-9]+ of table $ip nat chain out: .*53 redirect to :7001 \(acc" \
+		'1 output +dstnat .*7001' '2 input +start .*7001' \
+		"# input +rule [0-9]+ $fw in: .* jump services \(jump services\)\$" \
+		"# input +rule $handle $fw services: udp dport 7001 drop comment" \
+		"# dropped in input by rule $handle $fw services: udp dport 7001"
+}
+
+# Likewise a rule of iptables-nft; and where the trace is of the address behind NAT, the
+# packets of the other direction.
+rules_iptables() {
+	local family=$1 there
+
+	has_backend iptables "$family" || skip "no iptables-nft" || return
+	there=$(dst "$family" 1)
+	alone && redirect "$a" iptables "$family" tcp output 80:7000 &&
+		started server "$a" exclusions_talk serve tcp 7000 || return
+	in_ns "$a" nft -f - <<-EOT || return
+		table inet seen {
+			chain in {
+				type filter hook input priority 10
+				counter
+			}
+		}
+	EOT
+	rules_trace "$a" tcp '*' '*:80' || return
+	in_ns "$a" exclusions_talk ask tcp "$there" 80 hello >/dev/null
+	busywait 10000 grep -qE 'input .* syn,ack' "$tmp/trace"
+	stop "$a"
+	note "$(head -n 40 "$tmp/trace")"
+	line '- output +start .* syn none' \
+		"# output +rule [0-9]+ of table ip6? nat chain OUTPUT: .*80 .*\(accept\)" \
+		'1 output +dstnat .* syn ' \
+		'input .* syn ' \
+		'# input +rule [0-9]+ of table inet seen chain in: counter \(continue\)' \
+		'prerouting .* syn,ack ' '# input +rule [0-9]+ of table inet seen chain in: counter'
+}
+
+# What is forwarded and dropped by a policy; and what ends without a rule.
+rules_policy() {
+	local family=$1
+
+	topology && in_ns "$r" nft -f - <<-EOT || return
+		table inet fw {
+			chain passing {
+				type filter hook forward priority filter; policy drop;
+				ct state established accept
+			}
+		}
+	EOT
+	rules_trace "$r" udp '*' '*' || return
+	in_ns "$c0" exclusions_talk ask -t 200 udp "$(server "$family")" 7000 hello >/dev/null
+	busywait 10000 grep -q dropped "$tmp/trace"
+	# No rule, but a route.
+	in_ns "$r" nft delete table inet fw && ip -n "$r" route add blackhole 203.0.113.9 &&
+		ip -n "$r" route add blackhole 2001:db8::9 || return
+	in_ns "$c0" exclusions_talk ask -t 200 udp "$(dst "$family" 9)" 7009 hello >/dev/null
+	busywait 10000 grep -q 'last seen' "$tmp/trace"
+	stop "$r"
+	note "$(<"$tmp/trace")"
+	line 'forward +start ' \
+		'# dropped in forward by the policy of table inet fw chain passing$' \
+		':7009 was last seen at the end of prerouting; no rule of nf_tables is known' &&
+		! grep 'last seen' "$tmp/trace" | grep -q ':7000 ' ||
+		fail "${reason:-a packet has two ends}"
+}
+
+# A table of our own is there while it runs, and goes with it, however it ends. It does not
+# make conntrack begin.
+rules_end() {
+	local signal
+
+	alone || return
+	for signal in TERM INT KILL; do
+		rules_trace "$a" udp '*' '127.0.0.1:7000' || return
+		[ "$(tables "$a")" = 1 ] || fail "$(tables "$a") tables" || return
+		stop "$a" "$signal" || return
+		no_tables "$a" || fail "$signal: a table is left" || return
+	done
+	# A pipe whose reader has gone.
+	looptrack -n "$a" trace --rules udp '*' '127.0.0.1:7000' 2>/dev/null | true &
+	busywait 5000 no_tables "$a"
+	in_ns "$a" packets -N 4 udp 127.0.0.1 >/dev/null
+	busywait 5000 no_tables "$a" || fail "a table is left behind a pipe" || return
+	rules_trace "$a" udp '*' '*:7000' || return
+	in_ns "$a" packets -N 4 udp 127.0.0.1 >/dev/null
+	busywait 5000 grep -q input "$tmp/trace"
+	stop "$a"
+	! grep -qE ' (new|established)( |$)' "$tmp/trace" || fail "conntrack has begun" || return
+}
+
+# Tables of iptables-legacy are pointed out.
+rules_legacy() {
+	has_backend legacy 4 || skip "no iptables-legacy" || return
+	alone && rules_trace "$a" udp '*' '*' && stop "$a" || return
+	! grep -q iptables-legacy "$tmp/complaints" || fail "there is no such table" || return
+	in_ns "$a" iptables-legacy -w -t mangle -L >/dev/null 2>&1 ||
+		skip "the kernel has no iptables-legacy" || return
+	rules_trace "$a" udp '*' '*' && stop "$a" || return
+	note "$(<"$tmp/complaints")"
+	grep -q 'iptables-legacy has tables here (IPv4 mangle).*-j TRACE' "$tmp/complaints" ||
+		fail "no hint: $(<"$tmp/complaints")"
+}
+
+# Packets are counted, not lines; dropped ones, too.
+counted() {
+	local way n port rules pid packets
+
+	alone && in_ns "$a" nft -f - <<-EOT || return
+		table inet t {
+			chain in {
+				type filter hook input priority filter
+				udp dport 7001 drop
+			}
+		}
+	EOT
+	# With rules a packet that is dropped counts, without them one that gets to its end.
+	for way in "2 7001 --rules" "2 7002"; do
+		read -r n port rules <<<"$way"
+		looptrack -n "$a" trace ${rules:+"$rules"} -C "$n" udp '*' "*:$port" >"$tmp/trace" \
+			2>"$tmp/complaints" &
+		pid=$!
+		background+=("$pid")
+		busywait 10000 grep -q tracing "$tmp/complaints" || fail "no trace" || return
+		in_ns "$a" bash -c "for i in 1 2 3; do echo hello >/dev/udp/127.0.0.1/$port; done"
+		busywait 5000 eval "! kill -0 $pid" || fail "it goes on after $n packets" || return
+		unset 'background[-1]'
+		packets=$(grep -c 'output *start' "$tmp/trace")
+		note "$packets packets, $(grep -c . "$tmp/trace") lines"
+		[ "$packets" = "$n" ] || fail "$packets packets, not $n: $(<"$tmp/trace")" || return
+		[ -z "$rules" ] || [ "$(grep -c '# dropped' "$tmp/trace")" = "$n" ] ||
+			fail "not $n dropped: $(<"$tmp/trace")" || return
+	done
+}
+
 subtest "a redirected connection, both passes, IPv4" redirected 4
 subtest "a redirected connection, both passes, IPv6" redirected 6
 subtest "named by what NAT made of it" other_side
@@ -369,6 +564,15 @@ subtest "a reader that is slow" slow_reader
 subtest "it comes and goes under traffic" busy
 subtest "other sockets close" others_close
 subtest "where packets wait in queues" queue
+either "rules of nft, IPv4" rules_nft 4
+either "rules of nft, IPv6" rules_nft 6
+either "rules of iptables-nft, IPv6" rules_iptables 6
+either "rules of iptables-nft, IPv4" rules_iptables 4
+either "a policy, and an end without a rule, IPv4" rules_policy 4
+either "a policy, and an end without a rule, IPv6" rules_policy 6
+subtest "the table of the rules goes with the command" rules_end
+subtest "rules of iptables-legacy" rules_legacy
+subtest "packets are counted" counted
 subtest "the module goes" unloaded
 subtest "who may not, and what makes no sense" refused
 run_subtests

@@ -78,7 +78,7 @@ struct attr_set {
 };
 
 extern const struct attr_words attr_features, attr_modes, attr_decisions, attr_tcp_states,
-	attr_socket_states;
+	attr_socket_states, attr_hooks, attr_stages;
 extern const struct attr_set attr_ctrl, attr_extack;
 extern const struct attr_set attr_module, attr_config, attr_stats, attr_event,
 	attr_trace, attr_flow, attr_rules;

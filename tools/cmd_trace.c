@@ -8,8 +8,12 @@
 
 #include "endpoint.h"
 #include "event.h"
+#include "nft.h"
 #include "queue.h"
+#include "rulemet.h"
+#include "ruletext.h"
 #include "stream.h"
+#include "way.h"
 
 /* Columns of a line: of the time, of hook and stage, of both ends. */
 #define TIME_WIDTH	15
@@ -105,7 +109,7 @@ static void show_decision(json_t *line)
 }
 
 /* What the module decided about the flow, between two stages of its packet. */
-static enum exit_code decision(struct stream *stream, const struct nlmsghdr *nlh)
+static enum exit_code decision(const struct nlmsghdr *nlh)
 {
 	json_t *event = nl_decode(nlh, &attr_event);
 	enum exit_code code = EXIT_OK;
@@ -115,32 +119,40 @@ static enum exit_code decision(struct stream *stream, const struct nlmsghdr *nlh
 		return nl_undecodable();
 	if (stream_wants(json_object_get(event, "flow") ?: json_object_get(event, "holder")) &&
 	    event_is_about(event, attr_protocol_text(protocol, number), ends))
-		code = stream_show(stream, json_pack("{s:O}", "event", event), show_decision);
+		code = way_add_decision(json_pack("{s:O}", "event", event));
 	json_decref(event);
 	return code;
 }
 
-static enum exit_code sight(struct stream *stream, const struct nlmsghdr *nlh)
+static enum exit_code sight(const struct nlmsghdr *nlh)
 {
 	json_t *packet = nl_decode(nlh, &attr_trace);
-	enum exit_code code = EXIT_OK;
 
 	if (!packet)
 		return nl_undecodable();
-	if (stream_wants(json_object_get(packet, "flow")) &&
-	    (all_stages || opt.json || !is_unchanged(packet)))
-		code = stream_show(stream, json_incref(packet), show_packet);
+	if (stream_wants(json_object_get(packet, "flow")))
+		return way_add_sight(packet);
+	json_decref(packet);
+	return EXIT_OK;
+}
+
+static enum exit_code show_sight(struct stream *stream, json_t *packet)
+{
+	enum exit_code code = EXIT_OK;
+
+	if (all_stages || opt.json || !is_unchanged(packet))
+		code = stream_add(stream, json_incref(packet), show_packet);
 	json_decref(last);
-	last = packet;
+	last = json_incref(packet);
 	return code;
 }
 
 static enum exit_code message(struct stream *stream, const struct nlmsghdr *nlh)
 {
 	if (nl_is(nlh, stream->nl.family, NF_LOOPTRACK_CMD_TRACE_PACKET))
-		return sight(stream, nlh);
+		return sight(nlh);
 	if (nl_is(nlh, stream->nl.family, NF_LOOPTRACK_CMD_EVENT))
-		return decision(stream, nlh);
+		return decision(nlh);
 	return EXIT_OK;
 }
 
@@ -159,9 +171,21 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 		{ "count", required_argument, NULL, 'C' },
 		{ "all", no_argument, NULL, 'a' },
 		{ "force", no_argument, NULL, LONG_ONLY + 'F' },
+		{ "rules", no_argument, NULL, LONG_ONLY + 'R' },
 		{ }
 	};
-	struct stream stream = { .message = message, .left = -1UL };
+	struct way_options way = {
+		.ends = ends,
+		.show_sight = show_sight,
+		.show_decision = show_decision,
+	};
+	struct stream stream = {
+		.message = message,
+		.left = -1UL,
+		.settle = way_settle,
+		.other = -1,
+		.timeout = -1,
+	};
 	enum exit_code code = EXIT_OK;
 	bool force = false;
 	int c;
@@ -174,6 +198,8 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 			all_stages = true;
 		else if (c == LONG_ONLY + 'F')
 			force = true;
+		else if (c == LONG_ONLY + 'R')
+			way.has_rules = true;
 		else
 			return bad_option(c, argv);
 	}
@@ -195,21 +221,32 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 		code = nl_subscribe(&stream.nl);
 	if (!code && !force)
 		code = queue_check("trace");
+	way.protocol = protocol;
+	way_init(&way);
+	if (!code && way.has_rules) {
+		code = nft_open(protocol, ends);
+		stream.other = nft_fd();
+	}
 	if (!code)
 		code = start(&stream);
+	if (!code && way.has_rules)
+		rulemet_hint();
 	if (!code) {
 		fail(code, "tracing %s %s -> %s, until interrupted", argv[optind],
 		     argv[optind + 1], argv[optind + 2]);
 		code = stream_run(&stream);
 	}
 	nl_close(&stream.nl);
+	nft_close();
+	way_free();
+	ruletext_free();
 	json_decref(last);
 	return code;
 }
 
 const struct command cmd_trace = {
 	.name = "trace",
-	.args = "[-a] [--force] PROTO SRC DST",
+	.args = "[-a] [--rules] [--force] PROTO SRC DST",
 	.help = "the packets of one flow, hook by hook, as they pass",
 	.run = cmd_trace_run,
 };

@@ -158,7 +158,7 @@ _looptrack()
 		esac
 		;;
 	trace)
-		words="$protocols --all --count --force"
+		words="$protocols --all --count --force --rules"
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -P "$prefix" -W "$words" -- "${current#"$prefix"}")

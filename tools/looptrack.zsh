@@ -158,6 +158,7 @@ monitor)
 trace)
 	_arguments '(-a --all)'{-a,--all}'[each stage]' \
 		'--force[also where packets wait in NFQUEUE]' \
+		'--rules[each rule of nf_tables that was met]' \
 		'(-C --count)'{-C,--count}'[end after so many]:count:' \
 		"1:protocol:($protocols)" '2:source:' '3:destination:'
 	;;

@@ -15,6 +15,9 @@
 #include "phrase.h"
 #include "stream.h"
 
+/* Messages that are taken at once. */
+#define FEW	64
+
 /* Each line is handed on as soon as it is complete: there is nothing to save. */
 static void stop(int signal)
 {
@@ -53,7 +56,7 @@ bool stream_wants(json_t *tuple)
 	return opt.family == (strchr(source, ':') ? AF_INET6 : AF_INET);
 }
 
-enum exit_code stream_show(struct stream *stream, json_t *object, void (*show)(json_t *object))
+enum exit_code stream_add(struct stream *stream, json_t *object, void (*show)(json_t *object))
 {
 	enum exit_code code = EXIT_OK;
 
@@ -63,7 +66,17 @@ enum exit_code stream_show(struct stream *stream, json_t *object, void (*show)(j
 		show(object);
 		json_decref(object);
 	}
-	stream->done = !out_flush() || !--stream->left;
+	if (!out_flush())
+		stream->done = true;
+	return code;
+}
+
+enum exit_code stream_show(struct stream *stream, json_t *object, void (*show)(json_t *object))
+{
+	enum exit_code code = stream_add(stream, object, show);
+
+	if (!--stream->left)
+		stream->done = true;
 	return code;
 }
 
@@ -117,20 +130,49 @@ static enum exit_code next(struct stream *stream)
 	return code;
 }
 
+/*
+ * Those that wait, if they have to be compared with those of the other file; not so many
+ * that the first would be shown late.
+ */
+static enum exit_code next_few(struct stream *stream)
+{
+	struct pollfd fd = { .fd = mnl_socket_get_fd(stream->nl.sock), .events = POLLIN };
+	int few = stream->other < 0 ? 1 : FEW;
+	enum exit_code code = EXIT_OK;
+
+	for (int i = 0; i < few && !code && !stream->done && poll(&fd, 1, 0) > 0; i++)
+		code = next(stream);
+	return code;
+}
+
+/* One turn of a stream whose messages are shown by @settle. */
+static enum exit_code turn(struct stream *stream, bool readable)
+{
+	enum exit_code code = readable ? next_few(stream) : EXIT_OK;
+	enum exit_code settled = stream->done ? EXIT_OK : stream->settle(stream);
+
+	return code ? code : settled;
+}
+
 enum exit_code stream_run(struct stream *stream)
 {
 	struct pollfd fds[] = {
 		{ .fd = mnl_socket_get_fd(stream->nl.sock), .events = POLLIN },
 		{ .fd = STDOUT_FILENO },	/* only whether its reader is gone */
+		{ .fd = stream->settle ? stream->other : -1, .events = POLLIN },
 	};
 	enum exit_code code = EXIT_OK;
 
 	signal(SIGINT, stop);
 	signal(SIGTERM, stop);
 	while (!code && !stream->done) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+		if (poll(fds, ARRAY_SIZE(fds), stream->settle ? stream->timeout : -1) < 0) {
 			if (errno != EINTR)
 				return fail(EXIT_SYSTEM, "cannot wait: %s", strerror(errno));
+		} else if (stream->settle) {
+			code = turn(stream, fds[0].revents);
+			if (fds[1].revents)
+				break;
 		} else if (fds[0].revents) {
 			code = next(stream);
 		} else {

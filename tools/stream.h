@@ -11,12 +11,18 @@
  * @message: takes one, of whatever command, of the module's family
  * @left: how many are still to be shown
  * @done: nothing more is wanted
+ * @settle: if set, called when no more messages wait, or many were taken, or @timeout is over
+ * @other: another file that is waited for, if @settle is set
+ * @timeout: in ms, or -1
  */
 struct stream {
 	struct nl nl;
 	enum exit_code (*message)(struct stream *stream, const struct nlmsghdr *nlh);
 	unsigned long left;
 	bool done;
+	enum exit_code (*settle)(struct stream *stream);
+	int other;
+	int timeout;
 };
 
 /* Understand "-C COUNT", as an option of the command argv[0]. */
@@ -27,6 +33,9 @@ enum exit_code stream_run(struct stream *stream);
 
 /* Write an object, as JSON or by @show, drop the reference and count it. */
 enum exit_code stream_show(struct stream *stream, json_t *object, void (*show)(json_t *object));
+
+/* The same, but it is not counted. */
+enum exit_code stream_add(struct stream *stream, json_t *object, void (*show)(json_t *object));
 
 /* Is a tuple of the family that the options ask for? */
 bool stream_wants(json_t *tuple);

@@ -375,7 +375,7 @@ static const char *const hook_words[] = {
 	[NF_LOOPTRACK_HOOK_POST_ROUTING] = "postrouting",
 };
 
-static const struct attr_words hooks = { "hook", hook_words, ARRAY_SIZE(hook_words) };
+const struct attr_words attr_hooks = { "hook", hook_words, ARRAY_SIZE(hook_words) };
 
 static const char *const stage_words[] = {
 	[NF_LOOPTRACK_STAGE_START] = "start",
@@ -389,7 +389,7 @@ static const char *const stage_words[] = {
 	[NF_LOOPTRACK_STAGE_END] = "end",
 };
 
-static const struct attr_words stages = { "stage", stage_words, ARRAY_SIZE(stage_words) };
+const struct attr_words attr_stages = { "stage", stage_words, ARRAY_SIZE(stage_words) };
 
 static const char *const state_words[] = {
 	[NF_LOOPTRACK_STATE_NONE] = "none",
@@ -405,8 +405,9 @@ static const struct attr_desc trace_desc[] = {
 	[NF_LOOPTRACK_A_TRACE_TIME] = { .name = "time", .type = ATTR_TIME },
 	[NF_LOOPTRACK_A_TRACE_PROTOCOL] = { .name = "protocol", .type = ATTR_PROTOCOL },
 	[NF_LOOPTRACK_A_TRACE_FLOW] = TUPLE("flow"),
-	[NF_LOOPTRACK_A_TRACE_HOOK] = { .name = "hook", .type = ATTR_ENUM, .words = &hooks },
-	[NF_LOOPTRACK_A_TRACE_STAGE] = { .name = "stage", .type = ATTR_ENUM, .words = &stages },
+	[NF_LOOPTRACK_A_TRACE_HOOK] = { .name = "hook", .type = ATTR_ENUM, .words = &attr_hooks },
+	[NF_LOOPTRACK_A_TRACE_STAGE] = { .name = "stage", .type = ATTR_ENUM,
+					 .words = &attr_stages },
 	[NF_LOOPTRACK_A_TRACE_PASS] = { .name = "pass", .type = ATTR_U32 },
 	[NF_LOOPTRACK_A_TRACE_PACKET] = { .name = "packet", .type = ATTR_U32 },
 	[NF_LOOPTRACK_A_TRACE_LENGTH] = { .name = "length", .type = ATTR_U32 },

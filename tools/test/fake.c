@@ -30,6 +30,9 @@ static char sockets[MAX_LINKS];	/* one for each protocol of netlink */
 static char *tail;		/* its end */
 static int readable;		/* an eventfd that always is */
 static int step;		/* events sent */
+static int opened;		/* sockets */
+static bool has_nft;		/* nf_tables was spoken to */
+static int idle;		/* times that there was no event */
 
 int is(const char *word)
 {
@@ -485,14 +488,21 @@ static ssize_t put_traced(int which)
 		put_sight(NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_STAGE_DSTNAT, 1, true, 2);
 		break;
 	case 3:
-		put_sight(NF_LOOPTRACK_HOOK_PRE_ROUTING, NF_LOOPTRACK_STAGE_START, 2, true, 2);
+		if (is("ended"))
+			put_sight(NF_LOOPTRACK_HOOK_LOCAL_IN, NF_LOOPTRACK_STAGE_END, 2, true, 2);
+		else
+			put_sight(NF_LOOPTRACK_HOOK_PRE_ROUTING, NF_LOOPTRACK_STAGE_START, 2, true,
+				  2);
 		break;
 	case 4:			/* of the future */
 		put_sight(9, 17, 0, true, 23);
 		break;
 	default:
-		raise(SIGINT);
-		break;
+		/* What was read is shown when nothing comes for a while. */
+		if (!has_nft || ++idle > 100)
+			raise(SIGINT);
+		errno = EAGAIN;
+		return has_nft ? -1 : 0;
 	}
 	return 0;
 }
@@ -558,6 +568,15 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 		" 2053 -12345     0 2 65535     0     0        0  1\n";
 	static char many[12 * 52];
 
+	if (!strcmp(path, "/proc/net/ip_tables_names") && is("legacy"))
+		return fmemopen((char *)"nat\nfil\033ter\n", 12, "r");
+	if (!strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count") && is("tracked"))
+		return fmemopen((char *)"5\n", 2, "r");
+	if (!strncmp(path, "/proc/net/ip", 12) ||
+	    !strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count")) {
+		errno = ENOENT;
+		return NULL;
+	}
 	if (strcmp(path, "/proc/net/netfilter/nfnetlink_queue"))
 		return __real_fopen(path, mode);
 	if (is("queued"))
@@ -592,14 +611,15 @@ int __wrap_mnl_socket_bind(struct mnl_socket *sock, unsigned int groups, pid_t p
 	(void)sock;
 	(void)groups;
 	(void)pid;
-	readable = eventfd(1, EFD_CLOEXEC);
+	if (!opened++)
+		readable = eventfd(1, EFD_CLOEXEC);
 	return 0;
 }
 
 int __wrap_mnl_socket_close(struct mnl_socket *sock)
 {
 	(void)sock;
-	return close(readable);
+	return --opened ? 0 : close(readable);
 }
 
 int __wrap_mnl_socket_get_fd(const struct mnl_socket *sock)
@@ -634,6 +654,10 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *sock, const void *buf,
 	int bus = (const char *)sock - sockets;
 
 	tail = (char *)replies;
+	if (bus == NETLINK_NETFILTER && put_nft(request, len)) {
+		has_nft = true;
+		return len;
+	}
 	if (!is("audited") && put_stack(request))
 		return len;
 	end(begin(NLMSG_NOOP, request->nlmsg_seq + 1000));	/* none of our business */
@@ -698,7 +722,9 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *sock, void *buf, siz
 	ssize_t err = 0;
 	size_t len;
 
-	(void)sock;
+	if (tail == (char *)replies && (const char *)sock - sockets == NETLINK_NETFILTER &&
+	    has_nft && !put_nft_trace())
+		return -1;
 	if (tail == (char *)replies && is("flooded") && !drowned) {
 		drowned = true;
 		errno = ENOBUFS;

@@ -3,6 +3,7 @@
 #define FAKE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct nlattr;
@@ -41,6 +42,12 @@ uint16_t port_of(const struct nlattr *nest, int type);
 /* Answer sock_diag(7) for audits, and conntrack's own netlink: true if there is nothing to add. */
 bool put_diag(const struct nlmsghdr *request);
 bool put_ctnl(const struct nlmsghdr *request);
+
+/* Answer nf_tables: false if it is something else. */
+bool put_nft(const struct nlmsghdr *request, size_t len);
+
+/* The next datagram of its traces; false with errno set if there is none. */
+bool put_nft_trace(void);
 
 /* The next datagram of a list; false if there is none. */
 bool put_flows(void);

@@ -39,6 +39,7 @@ monitor -C 3 --feature clash --decision repicked
 -4 -p monitor --uid 0 --dport 80
 trace -a -C 2 tcp * 10.9.0.1:80
 trace --force tcp * *:80
+trace --rules -C 1 tcp * 10.9.0.1
 -n /proc/self/ns/net -c never trace udp 10.1.0.2 *
 help""".splitlines()]
 WORDS = """clash stale ports linger loopsnat passmark loopguard express origin listeners
@@ -55,7 +56,7 @@ OPTIONS = """-4 -6 -j -p -n -c -V -h -C -a -s -d -z -w -m -u -P --json --pretty 
     --loop --implicit-snat --stale --feature --decision --interval -- --=""".split()
 # The fake kernel's moods that have it answer other things.
 MOODS = ["", "traced", "traced decided", "owned", "lost", "unprivileged", "lame", "mute",
-         "unloaded", "traced queued", "traced veiled", "remembered", "unknown", "narrow", "cut"]
+         "unloaded", "traced queued", "traced ruled", "traced veiled", "remembered", "unknown", "narrow", "cut"]
 EXITS = range(9)
 
 

@@ -756,8 +756,9 @@ expect "trace: of the future" 0 'hook-9      stage-17  10.1.0.2' traced trace tc
 expect_sh "trace: what is not new" 0 '=4=5=' \
 	'echo "=$(LOOPTRACK_FAKE=traced $fake trace tcp "*" "*" 2>/dev/null | wc -l)=$(
 	LOOPTRACK_FAKE=traced $fake trace -a tcp "*" "*" 2>/dev/null | wc -l)="'
-expect_sh "trace: count of lines" 0 '=2=' \
-	'echo "=$(LOOPTRACK_FAKE=traced $fake trace -C 2 tcp "*" "*" 2>/dev/null | wc -l)="'
+expect_sh "trace: count of packets" 0 '=3=4=' \
+	'echo "=$(LOOPTRACK_FAKE="traced ended" $fake trace -C 1 tcp "*" "*" 2>/dev/null | wc -l)=$(
+	LOOPTRACK_FAKE="traced ended" $fake trace tcp "*" "*" 2>/dev/null | wc -l)="'
 expect "trace: decision" 0 \
 	'08:31:02.123456 ! stale evicted tcp 10.1.0.2:1024 -> 10.9.0.1:80' 'traced decided' \
 	trace tcp '*' 10.9.0.1:80
@@ -794,6 +795,53 @@ expect "trace: queues that cannot be read" 2 'nfnetlink_queue: Permission denied
 	'traced veiled' trace tcp '*' '*'
 expect "trace: without privilege, and a queue" 4 'needs CAP_NET_ADMIN' 'unprivileged queued' \
 	trace tcp '*' '*'
+cat >"$work/bin/nft.rules" <<-'EOT'
+	table inet fw { # handle 1
+		chain out { # handle 2
+			type filter hook output priority -290; policy accept;
+			meta mark vmap { 1 : accept,
+					 2 : drop } comment "# handle 9" # handle 4
+			tcp dport 80 drop # handle 14
+		}
+	}
+EOT
+rules=(trace --rules tcp '*' '*')
+where='rule 4 of table inet fw chain out: meta mark vmap { 1 : accept, 2 : drop }'
+expect "trace: rules: table" 0 'table with 2 rules' 'traced ruled' "${rules[@]}"
+expect "trace: rules: table for a flow" 0 'table with 8 rules' 'traced ruled' \
+	trace --rules tcp '*' 10.9.0.1:80
+expect "trace: rules: table that matches entries" 0 'table with 24 rules' \
+	'traced ruled tracked' trace --rules tcp '*' 10.9.0.1:80
+expect "trace: rules: iptables-legacy" 0 'iptables-legacy has tables here (IPv4 nat, fil?ter)' \
+	'traced ruled legacy' "${rules[@]}"
+expect "trace: rules: text" 0 "# output      $where comment \"# handle 9\" (continue)" \
+	'traced ruled' "${rules[@]}"
+expect "trace: rules: text that is not known, odd target" 0 \
+	'# prerouting  rule 6 of table inet fw chain pre (its text is not known) (jump a?b)' \
+	'traced ruled' "${rules[@]}"
+expect "trace: rules: dropped" 0 \
+	'# dropped in prerouting by rule 14 of table inet fw chain pre: tcp dport 80 drop' \
+	'traced ruled' "${rules[@]}"
+expect "trace: rules: dropped by a policy" 0 \
+	'# dropped in prerouting by the policy of table inet fw chain pre' 'traced ruled policed' \
+	"${rules[@]}"
+# Stages and rules, as "HOOK STAGE" and "HOOK rule HANDLE".
+order='s/^[^-12#]*(08:31:02.123456)? *[-12#] //; s/^([a-z]+ +[a-z]+( [0-9]+ of)?).*/\1/'
+order+='; s/ of$//; s/  +/ /'
+expect_sh "trace: rules: order" 0 '=output start,output rule 4,output dstnat,prerouting start,'\
+'prerouting rule 6,prerouting rule 14,dropped in=' \
+	"echo \"=\$(LOOPTRACK_FAKE='traced ruled' \$fake trace --rules -C 1 tcp '*' '*' \
+		2>/dev/null | sed -E '$order' | paste -sd,)=\""
+line='{"kind":"rule","hook":"output","stage":"raw","family":"inet","table":"fw","chain":"out",'
+expect "trace: rules: JSON" 0 "$line\"handle\":4," 'traced ruled' -j "${rules[@]}"
+expect "trace: rules: JSON of an end" 0 '{"kind":"end","result":"dropped","time":"2026-' \
+	'traced ruled' -j "${rules[@]}"
+expect "trace: rules: loss" 0 'some rules were lost' 'traced ruled drowned' "${rules[@]}"
+expect "trace: rules: no nf_tables" 7 'trace: --rules needs nf_tables, which the kernel' \
+	'traced ruled untabled' "${rules[@]}"
+expect "trace: rules: not permitted" 4 'trace: --rules needs CAP_NET_ADMIN' \
+	'traced ruled barred' "${rules[@]}"
+rm "$work/bin/nft.rules"
 expect "trace without privilege" 4 'needs CAP_NET_ADMIN' unprivileged trace tcp '*' '*'
 expect "trace: older module" 5 'older than this tool' lame trace tcp '*' '*'
 expect "monitor without privilege" 4 'needs CAP_NET_ADMIN' unprivileged monitor
@@ -1462,7 +1510,7 @@ completes "options of audit" 'looptrack audit --' \
 completes "kinds of findings" 'looptrack audit --fix --kind ' \
 	"$(sed -n 's/^	\[FINDING_.*\] = "\(.*\)",/\1/p' finding.c | sorted)"
 completes "states of audit" 'looptrack audit --fix --state s' 'syn-recv syn-sent syn-sent2'
-completes "options of trace" 'looptrack trace --' '--all --count --force'
+completes "options of trace" 'looptrack trace --' '--all --count --force --rules'
 completes "nothing for save" 'looptrack save ' ''
 
 # What is installed: all of it, in its place, and gone again.

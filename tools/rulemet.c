@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Rules of nf_tables that a traced packet met, and how its way ended. */
+#include <stdio.h>
+#include <string.h>
+
+#include <linux/nf_looptrack.h>
+
+#include "attr.h"
+#include "out.h"
+#include "phrase.h"
+#include "rulemet.h"
+#include "ruletext.h"
+
+/* As wide as the time of other lines, and a hook's column. */
+#define TIME_WIDTH	15
+#define HOOK_WIDTH	11
+
+#define STAGE(_stage) (1 << NF_LOOPTRACK_STAGE_##_stage)
+
+/* Where the module looks at packets. */
+static const unsigned int hook_stages[] = {
+	[NF_LOOPTRACK_HOOK_PRE_ROUTING] = STAGE(START) | STAGE(RAW) | STAGE(CONNTRACK) |
+		STAGE(MANGLE) | STAGE(DSTNAT) | STAGE(FILTER) | STAGE(END),
+	[NF_LOOPTRACK_HOOK_LOCAL_IN] = STAGE(START) | STAGE(MANGLE) | STAGE(FILTER) |
+		STAGE(SECURITY) | STAGE(SRCNAT) | STAGE(END),
+	[NF_LOOPTRACK_HOOK_FORWARD] = STAGE(START) | STAGE(MANGLE) | STAGE(FILTER) |
+		STAGE(SECURITY) | STAGE(END),
+	[NF_LOOPTRACK_HOOK_LOCAL_OUT] = STAGE(START) | STAGE(RAW) | STAGE(CONNTRACK) |
+		STAGE(MANGLE) | STAGE(DSTNAT) | STAGE(FILTER) | STAGE(SECURITY) | STAGE(END),
+	[NF_LOOPTRACK_HOOK_POST_ROUTING] = STAGE(START) | STAGE(MANGLE) | STAGE(SRCNAT) |
+		STAGE(END),
+};
+
+/* The priority that a stage is behind. */
+static const int stage_priorities[] = {
+	[NF_LOOPTRACK_STAGE_RAW] = -300,
+	[NF_LOOPTRACK_STAGE_CONNTRACK] = -200,
+	[NF_LOOPTRACK_STAGE_MANGLE] = -150,
+	[NF_LOOPTRACK_STAGE_DSTNAT] = -100,
+	[NF_LOOPTRACK_STAGE_FILTER] = 0,
+	[NF_LOOPTRACK_STAGE_SECURITY] = 50,
+	[NF_LOOPTRACK_STAGE_SRCNAT] = 100,
+};
+
+int rulemet_stage(unsigned int hook, int priority)
+{
+	int stage = NF_LOOPTRACK_STAGE_START;
+
+	for (int i = NF_LOOPTRACK_STAGE_RAW; i < (int)ARRAY_SIZE(stage_priorities); i++)
+		if (hook < ARRAY_SIZE(hook_stages) && hook_stages[hook] >> i & 1 &&
+		    stage_priorities[i] < priority)
+			stage = i;
+	return stage;
+}
+
+int rulemet_next_stage(unsigned int hook, int stage)
+{
+	for (int i = stage + 1; i <= NF_LOOPTRACK_STAGE_END; i++)
+		if (hook < ARRAY_SIZE(hook_stages) && hook_stages[hook] >> i & 1)
+			return i;
+	return -1;
+}
+
+static void set_name(json_t *object, const char *key, const char *name)
+{
+	char text[NFT_NAME_SIZE];
+
+	snprintf(text, sizeof(text), "%s", name);
+	ruletext_clean(text);
+	json_object_set_new(object, key, json_string(text));
+}
+
+static void set_word(json_t *object, const char *key, const struct attr_words *words, int word)
+{
+	if (word >= 0 && word < (int)words->count)
+		json_object_set_new(object, key, json_string(words->word[word]));
+}
+
+json_t *rulemet_json(const struct nft_step *step, int hook, int stage)
+{
+	const char *family = nft_family(step->family);
+	json_t *rule = json_pack("{s:s}", "kind", "rule"), *text = NULL;
+
+	set_word(rule, "hook", &attr_hooks, hook);
+	set_word(rule, "stage", &attr_stages, stage);
+	json_object_set_new(rule, "family", json_string(family));
+	set_name(rule, "table", step->table);
+	set_name(rule, "chain", step->chain);
+	if (step->handle) {
+		json_object_set_new(rule, "handle", json_integer(step->handle));
+		text = ruletext_find(family, step->table, step->chain, step->handle);
+	} else if (step->is_policy) {
+		json_object_set_new(rule, "policy", json_true());
+	}
+	json_object_set_new(rule, "verdict", json_string(nft_verdict(step->verdict)));
+	if (*step->target)
+		set_name(rule, "target", step->target);
+	if (text)
+		json_object_set_new(rule, "text", text);
+	return rule;
+}
+
+bool rulemet_is_end(json_t *rule)
+{
+	const char *verdict = out_text(rule, "verdict");
+
+	return !strcmp(verdict, "drop") || !strcmp(verdict, "stolen");
+}
+
+json_t *rulemet_end(json_t *rule, json_t *sight)
+{
+	static const char *const keys[] = {
+		"hook", "stage", "family", "table", "chain", "handle", "policy", "text",
+	};
+	int hook = attr_word(&attr_hooks, out_text(sight, "hook"));
+	int stage = attr_word(&attr_stages, out_text(sight, "stage"));
+	json_t *end = json_pack("{s:s}", "kind", "end");
+
+	json_object_set_new(end, "result",
+			    json_string(!rule ? "lost" :
+					!strcmp(out_text(rule, "verdict"), "drop") ? "dropped" :
+										     "taken"));
+	if (sight) {
+		json_object_set(end, "time", json_object_get(sight, "time"));
+		json_object_set(end, "packet", json_object_get(sight, "packet"));
+		json_object_set(end, "flow", json_object_get(sight, "flow"));
+	}
+	if (rule) {
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+			if (json_object_get(rule, keys[i]))
+				json_object_set(end, keys[i], json_object_get(rule, keys[i]));
+		return end;
+	}
+	json_object_set_new(end, "hook", json_string(out_text(sight, "hook")));
+	json_object_set_new(end, "stage", json_string(out_text(sight, "stage")));
+	if (hook >= 0 && stage >= 0)
+		set_word(end, "next", &attr_stages, rulemet_next_stage(hook, stage));
+	return end;
+}
+
+/* "rule 14 of table inet fw chain forward: tcp dport 80 drop" */
+static void show_place(json_t *rule)
+{
+	json_t *handle = json_object_get(rule, "handle");
+
+	if (handle)
+		printf("rule %" JSON_INTEGER_FORMAT, json_integer_value(handle));
+	else
+		printf("the policy");
+	printf(" of table %s %s chain %s", out_text(rule, "family"), out_text(rule, "table"),
+	       out_text(rule, "chain"));
+	if (json_object_get(rule, "text"))
+		printf(": %s", out_text(rule, "text"));
+	else if (handle)
+		printf(" (its text is not known)");
+}
+
+static void begin_line(void)
+{
+	printf("%*s # ", TIME_WIDTH, "");
+}
+
+void rulemet_show(json_t *rule)
+{
+	begin_line();
+	printf("%-*s ", HOOK_WIDTH, out_text(rule, "hook"));
+	show_place(rule);
+	printf(" (%s", out_text(rule, "verdict"));
+	if (json_object_get(rule, "target"))
+		printf(" %s", out_text(rule, "target"));
+	puts(")");
+}
+
+void rulemet_show_end(json_t *end)
+{
+	const char *result = out_text(end, "result");
+
+	begin_line();
+	if (strcmp(result, "lost")) {
+		printf("%s in %s by ", result, out_text(end, "hook"));
+		show_place(end);
+		putchar('\n');
+		return;
+	}
+	fputs(phrase_tuple(json_object_get(end, "flow")).text, stdout);
+	if (json_object_get(end, "next"))
+		printf(" was last seen in %s, between %s and %s", out_text(end, "hook"),
+		       out_text(end, "stage"), out_text(end, "next"));
+	else
+		printf(" was last seen at the end of %s", out_text(end, "hook"));
+	puts("; no rule of nf_tables is known that ended its way");
+}
+
+/* Appends the names of legacy tables, as "IPv4 nat, filter". */
+static void add_tables(FILE *out, const char *path, const char *label, bool *any)
+{
+	FILE *file = fopen(path, "re");
+	bool first = true;
+	char name[33];
+
+	while (file && fscanf(file, "%32s", name) == 1) {
+		ruletext_clean(name);
+		if (first)
+			fprintf(out, "%s%s %s", *any ? "; " : "", label, name);
+		else
+			fprintf(out, ", %s", name);
+		first = false;
+		*any = true;
+	}
+	if (file)
+		fclose(file);
+}
+
+void rulemet_hint(void)
+{
+	char names[256] = "";
+	bool any = false;
+	FILE *out;
+
+	out = fmemopen(names, sizeof(names), "w");
+	if (!out)
+		return;
+	add_tables(out, "/proc/net/ip_tables_names", "IPv4", &any);
+	add_tables(out, "/proc/net/ip6_tables_names", "IPv6", &any);
+	fclose(out);
+	if (any)
+		fail(EXIT_OK,
+		     "trace: iptables-legacy has tables here (%s), and nf_tables does not see their rules: to see those, add \"-j TRACE\" for the flow to PREROUTING and OUTPUT of the table raw with iptables-legacy or ip6tables-legacy, and read the kernel's log; xtables-monitor --trace shows only rules of iptables-nft",
+		     names);
+}

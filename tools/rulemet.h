@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef RULEMET_H
+#define RULEMET_H
+
+#include <jansson.h>
+
+#include "nft.h"
+
+/* NF_LOOPTRACK_STAGE_... that a packet has passed last before a chain of this priority. */
+int rulemet_stage(unsigned int hook, int priority);
+
+/* And the one that comes next in the hook, or -1 behind the last. */
+int rulemet_next_stage(unsigned int hook, int stage);
+
+/* A rule, or a policy, that a packet met; @hook and @stage are -1 if they are not known. */
+json_t *rulemet_json(const struct nft_step *step, int hook, int stage);
+
+/*
+ * How the way of a packet ended: by @rule, which rulemet_json() made, or, if that is NULL,
+ * behind the stage where it was last seen. @sight: that stage, or NULL.
+ */
+json_t *rulemet_end(json_t *rule, json_t *sight);
+
+/* Write it as a line. */
+void rulemet_show(json_t *rule);
+void rulemet_show_end(json_t *end);
+
+/* Does the verdict end the way of the packet? */
+bool rulemet_is_end(json_t *rule);
+
+/* iptables-legacy has rules that nf_tables does not see: say once how to see those. */
+void rulemet_hint(void);
+
+#endif /* RULEMET_H */
