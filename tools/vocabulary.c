@@ -520,7 +520,7 @@ static const char *const answer_words[] = {
 static const struct attr_words answers = { "answer", answer_words, ARRAY_SIZE(answer_words) };
 
 static const struct attr_desc step_desc[] = {
-	[NF_LOOPTRACK_A_STEP_HOOK] = { .name = "hook", .type = ATTR_ENUM, .words = &hooks },
+	[NF_LOOPTRACK_A_STEP_HOOK] = { .name = "hook", .type = ATTR_ENUM, .words = &attr_hooks },
 	[NF_LOOPTRACK_A_STEP_ANSWER] = { .name = "answer", .type = ATTR_ENUM, .words = &answers },
 	[NF_LOOPTRACK_A_STEP_TUPLE] = TUPLE("tuple"),
 	[NF_LOOPTRACK_A_STEP_DEVICE] = { .name = "device", .type = ATTR_U32 },
