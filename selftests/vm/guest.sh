@@ -16,10 +16,19 @@ port() {
 # The processors of an emulated machine, a thread each, may run into a breakpoint
 # that the kernel has just removed from its code, and it dies ("Oops: int3").
 # nf_looptrack has the kernel patch a tracepoint as it comes and goes, in code
-# that runs all the time. Not so while the tracepoint has two other users.
+# that runs all the time. Not so while the tracepoint has two other users. And
+# netfilter patches its calls when the first chain of a hook comes, of all namespaces,
+# or the last one goes. Not so while the initial namespace has one for each.
 steady() {
 	local tracing=/sys/kernel/tracing event=events/sock/inet_sock_set_state i
-	[ -n "$VM_THREADS" ] && [ -d $tracing/$event ] || return
+	[ -n "$VM_THREADS" ] || return
+	nft -f - 2>/dev/null < <(
+		for i in prerouting input forward output postrouting; do
+			echo "add table inet steady"
+			echo "add chain inet steady $i { type filter hook $i priority 0; }"
+		done
+	)
+	[ -d $tracing/$event ] || return
 	# To know processes by name the scheduler would be patched.
 	echo 0 >$tracing/options/record-cmd
 	for i in 1 2; do
