@@ -181,7 +181,7 @@ variant "iptables-nft --to-ports, 64 ports, IPv6" pool iptables 6 tcp masquerade
 subtest "iptables-legacy --to-ports, 64 ports, IPv4" pool legacy 4 tcp masquerade:$ports '' 32 full
 variant "iptables-legacy --to-ports, 64 ports, IPv6" pool legacy 6 tcp masquerade:$ports '' 32 full
 subtest "nft masquerade to 64 ports, UDP" pool nft 4 udp masquerade:$ports '' 32 full
-subtest "nft masquerade to 64 ports, SCTP" pool nft 4 sctp masquerade:$ports '' 32 full
+variant "nft masquerade to 64 ports, SCTP" pool nft 4 sctp masquerade:$ports '' 32 full
 variant "nft snat to an address and 64 ports, IPv4" pool nft 4 tcp 10.99.8.1:$ports '' 32 full
 variant "nft snat to an address and 64 ports, IPv6" pool nft 6 tcp "[fd99:8::1]:$ports" '' 32 full
 variant "iptables-nft SNAT to an address and 64 ports" \
