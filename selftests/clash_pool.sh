@@ -148,8 +148,13 @@ crowd() {
 
 # 4,000 SYNs at once take an emulated machine longer than it takes the first of
 # them to be sent again. So it is conntrack who says whether one was lost.
+#
+# One of six searches for the last free ports is in vain, and one that follows is paid
+# from a budget in time. A machine as slow as this one may use it up, which is counted:
+# one SYN may be lost to that, and to nothing else.
 crowded() {
 	local backend=nft family=$1 proto=tcp what=masquerade:20000-24095 option='' address before
+	local bounded lost
 
 	prepare || return
 	# Room for all that arrive at once: a packet dropped by a CPU's backlog
@@ -165,11 +170,14 @@ crowded() {
 	[ "$R_ok" = 4000 ] || fail "$R_ok of 4000 connections succeeded" || return
 	# shellcheck disable=SC2046 # one word for each
 	words $(cat "$tmp/late")
-	[ "$R_ok" = 64 ] && [ "$R_resent" = 0 ] ||
+	bounded=$(counter "$r" work_bounded)
+	lost=$(($(insert_failed "$r") - before))
+	note "enforce: $lost lost, work_bounded $bounded"
+	[ "$R_ok" = 64 ] && [ "$R_resent" = "$lost" ] ||
 		fail "$R_ok of 64 more succeeded, $R_resent SYNs were lost" || return
-	[ "$(insert_failed "$r")" = "$before" ] ||
-		fail "insert_failed grew from $before to $(insert_failed "$r")" || return
-	counts "$r" enforce clash_exhausted=0 || return
+	[ "$lost" -le 1 ] && [ "$lost" -le "$bounded" ] ||
+		fail "insert_failed grew by $lost, work_bounded by $bounded" || return
+	counts "$r" enforce "clash_exhausted<=1" || return
 	[ "$(counter "$r" clash_repicked)" -gt 0 ] || xfail "no clash with mode enforce"
 }
 

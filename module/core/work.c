@@ -83,7 +83,7 @@ bool lt_work_may(struct lt_net *ln, u32 where, unsigned int runs)
 	may = work->cost <= most &&
 	      !(where && work->full == where &&
 		(s32)(work->until - (u32)jiffies) >= 0);
-	/* The run that was dear may have been so by chance. */
+	/* Rules that were dear may be so no longer, and only a run can tell. */
 	if (work->cost > LT_WORK_RUN)
 		this_cpu_ptr(ln->work)->cost -= work->cost / 8;
 	if (!may)
@@ -125,13 +125,17 @@ bool lt_work_may_idly(struct lt_net *ln)
  */
 void lt_work_spend(struct lt_net *ln, u64 ns)
 {
-	u32 cost = min_t(u64, ns, U32_MAX);
+	u32 took = clamp_t(u64, ns, 1, U32_MAX);
 	struct lt_work *work;
 
 	local_bh_disable();
 	work = lt_work_get(ln);
-	work->cost = cost;
-	work->left -= min(cost, work->left);
+	/* A hard interrupt or a hypervisor that took the CPU away for a while makes
+	 * one run look dear. Rules that are dear are so twice in a row.
+	 */
+	work->cost = work->last ? min(took, work->last) : took;
+	work->last = took;
+	work->left -= min(took, work->left);
 	local_bh_enable();
 }
 

@@ -11,7 +11,8 @@ struct lt_net;
  * struct lt_work - what a CPU may still do for a namespace's new flows
  * @tick: the jiffy that @left is for
  * @left: time, in nanoseconds
- * @cost: what the last run of the NAT rules took, in nanoseconds
+ * @last: what the last run of the NAT rules took, in nanoseconds; 0 before any
+ * @cost: what a run is taken to cost: the cheaper of the last two
  * @full: hash of a destination and a source address between which no port was
  *	found; valid until @until
  * @until: in jiffies
@@ -21,6 +22,7 @@ struct lt_net;
 struct lt_work {
 	u32 tick;
 	u32 left;
+	u32 last;
 	u32 cost;
 	u32 full;
 	u32 until;
