@@ -588,6 +588,70 @@ proved() {
 	done
 }
 
+# Entries that are older than the rules, of this host and of others. Whether they are is
+# asked only if the kind is named. After --fix the next packet gets what the rules say.
+outdated() {
+	local family=$1 there
+
+	there=$(dst "$family" 1)
+	alone && redirect "$a" nft "$family" tcp output 80:15001 &&
+		redirection rules nft "$family" udp output 53:15001 || return
+	scene "$a" "$family" outdated < <(
+		cat <<-EOT
+			udp B at $(loopback "$family") from 15001
+			udp c from 20000
+			tell c $there 53
+			$(ask before --kind outdated)
+			sh sh $tmp/rules
+			$(ask plain)
+			$(ask found --kind outdated)
+			tell c $there 53
+			$(ask fix --kind outdated --fix)
+			ask c $there 53
+			$(ask gone --kind outdated)
+		EOT
+	) || return
+	told before 0 && told plain 0 && told found 8 outdated && told fix 0 outdated &&
+		told gone 0 && says found '"fixable":true' '"port":15001}]' 'heal enforced' &&
+		want outdated by_B=1 || return
+	outdated_forwarded "$family"
+}
+
+outdated_forwarded() {
+	local family=$1
+
+	topology && redirect "$r" nft "$family" tcp prerouting 80:15001 || return
+	cat >"$tmp/snat" <<-EOT
+		table ip${family/4/} late {
+			chain postrouting {
+				type nat hook postrouting priority srcnat
+				udp dport 5060 masquerade
+			}
+		}
+	EOT
+	scene "$r" "$family" forwarded < <(
+		a=$r
+		cat <<-EOT
+			netns $c0
+			udp c from 5060
+			tell c $(server "$family") 5060
+			netns $r
+			$(ask before --kind outdated)
+			sh nft -f $tmp/snat
+			$(ask found --kind outdated)
+			$(ask fix --kind outdated --fix)
+			netns $c0
+			tell c $(server "$family") 5060
+			netns $r
+			$(ask gone --kind outdated)
+		EOT
+	) || return
+	told before 0 && told found 8 outdated && told fix 0 outdated && told gone 0 &&
+		says found "$(router_address "$family")" || return
+	in_ns "$r" conntrack -L -p udp -f "ipv$family" 2>/dev/null |
+		grep -q "dst=$(router_address "$family") " || fail "the new entry has the old source"
+}
+
 for v in 4 6; do
 	subtest "where all is well, IPv$v" healthy $v
 	either "sockets that are gone, IPv$v" dead $v
@@ -599,6 +663,7 @@ for v in 4 6; do
 	either "connections without an entry, IPv$v" missing $v
 	either "a socket's port given to others, UDP, IPv$v" shadowed $v udp
 	variant "a socket's port given to others, TCP, IPv$v" shadowed $v tcp
+	either "entries that are older than the rules, IPv$v" outdated $v
 	either "ports out of which sockets get theirs, IPv$v" ranges $v
 	variant "a zone, IPv$v" zones $v
 	either "churn, the features at work, IPv$v" churn_enforced $v

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* looptrack audit: where conntrack's table and the socket tables disagree */
+/* looptrack audit: where conntrack's table disagrees with sockets and rules */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "flow.h"
 #include "judge.h"
 #include "out.h"
+#include "outdated.h"
 #include "snat.h"
 #include "stream.h"
 #include "suspect.h"
@@ -46,6 +47,8 @@ static const struct timespec pause_between = { .tv_sec = 1, .tv_nsec = 500000000
  * @count: how many findings were told, of each kind
  * @sum: of all kinds
  * @fixed: how many of them were set right
+ * @unanswered: flows whose entries the rules could be asked about
+ * @unasked: how many of them they can't be
  * @left: there is one that something has to be done about
  */
 struct audit {
@@ -66,6 +69,8 @@ struct audit {
 	unsigned long count[FINDING_KINDS];
 	unsigned long sum;
 	unsigned long fixed;
+	unsigned long unanswered;
+	unsigned long unasked;
 	bool left;
 };
 
@@ -102,6 +107,14 @@ static enum exit_code tell(struct audit *audit, struct finding *finding)
 }
 
 /* The first look. */
+
+/* Questions make the counters of rules count, and use up limits: they are asked only if they
+ * are wanted by name.
+ */
+static bool asks_rules(const struct audit *audit)
+{
+	return audit->kinds >> FINDING_OUTDATED & 1;
+}
 
 /* Remember a finding, if it is one of those that are wanted, and drop it. */
 static enum exit_code suspect(struct audit *audit, struct finding *finding)
@@ -153,6 +166,11 @@ static enum exit_code take_flow(json_t *flow, void *arg)
 		code = snat_count(&audit->snat, &audit->ledger, audit->range, flow);
 		if (!code)
 			code = judge_flow(&audit->ledger, flow, &finding);
+		if (!code && !finding && outdated_may_be(flow)) {
+			audit->unanswered++;
+			if (asks_rules(audit))
+				code = outdated_suspect(flow, &finding);
+		}
 		if (!code)
 			code = suspect(audit, finding);
 	}
@@ -221,7 +239,10 @@ static enum exit_code look_at_entry(struct audit *audit, const struct suspect *b
 	if (code || !flow)
 		return code;
 
-	code = judge_flow(&audit->ledger, flow, &now);
+	if (before->kind == FINDING_OUTDATED)
+		code = outdated_judge(&audit->nl, flow, &now, &audit->unasked);
+	else
+		code = judge_flow(&audit->ledger, flow, &now);
 	if (now && (!suspect_is(before, now) ||
 		    (now->kind == FINDING_REVERSED && !entry.pickup))) {
 		finding_free(now);
@@ -325,6 +346,11 @@ static void show_sum(const struct audit *audit)
 	       audit->ledger.count == 1 ? "" : "s");
 	if (audit->fix)
 		printf("; %lu fixed", audit->fixed);
+	if (audit->unanswered && !asks_rules(audit))
+		printf("; %lu unanswered, whose rules were not asked (--kind outdated)",
+		       audit->unanswered);
+	if (audit->unasked)
+		printf("; %lu unanswered, whose rules can't be asked", audit->unasked);
 	putchar('\n');
 }
 
@@ -413,6 +439,6 @@ static enum exit_code cmd_audit_run(int argc, char **argv)
 const struct command cmd_audit = {
 	.name = "audit",
 	.args = "[--fix] [FILTER...]",
-	.help = "where conntrack and the socket tables disagree",
+	.help = "where conntrack disagrees with sockets and rules",
 	.run = cmd_audit_run,
 };

@@ -17,6 +17,7 @@ static const char *const words[] = {
 	[FINDING_SHADOWED] = "shadowed",
 	[FINDING_SNAT_RANGE] = "snat-range",
 	[FINDING_UNKNOWN] = "unknown",
+	[FINDING_OUTDATED] = "outdated",
 };
 
 const struct attr_words finding_kinds = { "kind", words, ARRAY_SIZE(words) };

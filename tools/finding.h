@@ -12,7 +12,7 @@
 #include "looptrack.h"
 
 /**
- * enum finding_kind - how the conntrack ledger and the socket ledger can disagree
+ * enum finding_kind - how the conntrack ledger can disagree with sockets and rules
  * @FINDING_STALE: an entry whose local socket is gone, or another one
  * @FINDING_ORPHANED: an entry of two local ends that has a socket at neither
  * @FINDING_REVERSED: an entry that takes the server for the client
@@ -21,6 +21,7 @@
  * @FINDING_SNAT_RANGE: ports that NAT chose from where local sockets get theirs
  * @FINDING_UNKNOWN: an entry of a local end without a socket, of which it is not proved
  *	that it is dead
+ * @FINDING_OUTDATED: an entry without an answer that the NAT rules would not make today
  */
 enum finding_kind {
 	FINDING_STALE,
@@ -30,6 +31,7 @@ enum finding_kind {
 	FINDING_SHADOWED,
 	FINDING_SNAT_RANGE,
 	FINDING_UNKNOWN,
+	FINDING_OUTDATED,
 	FINDING_KINDS,
 };
 

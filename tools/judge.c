@@ -4,16 +4,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/nf_looptrack.h>
 
 #include "flow.h"
 #include "judge.h"
 #include "out.h"
 #include "stack.h"
-
-/* Others rely on these entries, or know more of them than the sockets do. */
-#define HANDS_OFF	(IPS_DYING | IPS_FIXED_TIMEOUT | IPS_TEMPLATE | IPS_HELPER | IPS_OFFLOAD)
 
 /**
  * struct subject - an entry that is judged
@@ -324,7 +320,7 @@ enum exit_code judge_flow(const struct ledger *ledger, json_t *flow, struct find
 	struct subject s;
 
 	*finding = NULL;
-	if (!read_subject(&s, ledger, flow) || s.status & HANDS_OFF)
+	if (!read_subject(&s, ledger, flow) || s.status & JUDGE_HANDS_OFF)
 		return EXIT_OK;
 
 	turned = find_reversed(&s);

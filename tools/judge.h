@@ -2,8 +2,13 @@
 #ifndef JUDGE_H
 #define JUDGE_H
 
+#include <linux/netfilter/nf_conntrack_common.h>
+
 #include "finding.h"
 #include "ledger.h"
+
+/* Others rely on these entries, or know more of them than sockets and rules do. */
+#define JUDGE_HANDS_OFF	(IPS_DYING | IPS_FIXED_TIMEOUT | IPS_TEMPLATE | IPS_HELPER | IPS_OFFLOAD)
 
 /**
  * judge_flow() - does an entry of conntrack disagree with the sockets

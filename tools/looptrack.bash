@@ -109,7 +109,7 @@ _looptrack()
 		audit*:--kind)
 			prefix=${current%"${current##*,}"}
 			words='stale orphaned reversed missing shadowed snat-range
-				unknown'
+				unknown outdated'
 			;;
 		*)
 			[[ $command == audit ]] && words='--fix --kind'

@@ -13,7 +13,7 @@ local commands=(
 	'flow:flows, both passes, NAT, sockets and who opened them'
 	'resolve:from what a proxy sees to whom it comes from'
 	'explain:one flow in plain sentences, and what to do'
-	'audit:where conntrack and the socket tables disagree'
+	'audit:where conntrack disagrees with sockets and rules'
 	'monitor:decisions as they are made, one a line'
 	'trace:the packets of one flow, hook by hook, as they pass'
 	'help:show the commands'
@@ -145,7 +145,7 @@ explain)
 		'1:protocol:(tcp udp)' '2:source:' '3:destination:'
 	;;
 audit)
-	local kinds=(stale orphaned reversed missing shadowed snat-range unknown)
+	local kinds=(stale orphaned reversed missing shadowed snat-range unknown outdated)
 
 	_arguments '--fix[set right what can be]' $filters $flow_filters \
 		"--kind[only these]:kind:_values -s , kind $kinds"

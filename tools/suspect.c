@@ -29,7 +29,9 @@ struct suspect *suspect_new(const struct finding *finding)
 	return suspect;
 }
 
-/* Nobody has sent on an entry whose time runs out. */
+/* Nobody has sent on an entry whose time runs out. Of one that is outdated somebody does,
+ * which is the trouble.
+ */
 bool suspect_is(const struct suspect *suspect, const struct finding *now)
 {
 	struct suspect again;
@@ -40,5 +42,5 @@ bool suspect_is(const struct suspect *suspect, const struct finding *now)
 			return false;
 	return again.kind == suspect->kind && again.fixable == suspect->fixable &&
 	       again.cookie == suspect->cookie && again.opener == suspect->opener &&
-	       (again.cookie || again.timeout < suspect->timeout);
+	       (again.cookie || again.kind == FINDING_OUTDATED || again.timeout < suspect->timeout);
 }

@@ -53,6 +53,13 @@ expect "explain: rules that choose at random, and this" 0 \
 expect "explain: rules that choose at random" 0 \
 	'127.0.0.1:7003 or others on this host. They choose at random.' 'gone fickle' \
 	explain tcp $asked
+expect "explain: rules that choose this at random, but seldom" 0 \
+	'would decide the same today, or something else: they choose at random.' rare \
+	explain tcp $asked
+expect "explain: rules with too many answers to tell" 0 \
+	'127.0.0.1:7004 or others on this host. They choose at random.' wild explain tcp $asked
+expect_sh "explain: rules with too many answers to tell, JSON" 0 '=0=' \
+	"echo =\$(LOOPTRACK_FAKE=wild \$fake -j explain tcp $asked 2>/dev/null | grep -c agrees)="
 expect "explain: the rules, JSON" 0 'on this host.","unread":["filter rules",' moved \
 	-j explain tcp $asked
 expect "explain: without an entry" 0 \

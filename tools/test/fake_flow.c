@@ -229,6 +229,27 @@ static void put_masqueraded(unsigned int seq, int protocol, int port, bool again
 	end(nlh);
 }
 
+/* Redirected and without an answer, but with "settled" when asked again. */
+static void put_unanswered(unsigned int seq, bool again)
+{
+	bool tcp = is("connected");
+	struct nlmsghdr *nlh = begin_flow(seq, tcp ? IPPROTO_TCP : IPPROTO_UDP, 0);
+	int status = is("helped") ? 0x21a8 : is("expected") ? 0x1a9 : 0x1a8;
+
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_STATUS,
+			 status | (again && is("settled") ? 2 : 0));
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TIMEOUT, again ? 30 : 29);
+	if (is("restored"))
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_MARK, 6);
+	if (tcp)
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TCP_STATE,
+				 is("opening") ? NF_LOOPTRACK_TCP_SYN_SENT :
+						 NF_LOOPTRACK_TCP_ESTABLISHED);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "10.1.0.2", 43000, "203.0.113.1", 80);
+	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "127.0.0.1", 7000, "10.1.0.2", 43000);
+	end(nlh);
+}
+
 static bool put_audited(unsigned int seq, int port, bool again)
 {
 	switch (port) {
@@ -248,6 +269,9 @@ static bool put_audited(unsigned int seq, int port, bool again)
 	case 42000:
 		put_masqueraded(seq, IPPROTO_TCP, port, again);
 		break;
+	case 43000:
+		put_unanswered(seq, again);
+		break;
 	default:
 		return false;
 	}
@@ -261,6 +285,8 @@ static void put_all_audited(unsigned int seq)
 	for (unsigned int i = 0; i < sizeof(ports) / sizeof(*ports); i++)
 		if (ports[i] == 40002 || !is("sixflows"))
 			put_audited(seq, ports[i], false);
+	if (is("unanswered"))
+		put_audited(seq, 43000, false);
 }
 
 static uint16_t asked_port(const struct nlmsghdr *request)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
 #include <linux/inet_diag.h>
 #include <linux/nf_looptrack.h>
 #include <linux/rtnetlink.h>
@@ -91,14 +92,33 @@ static void put_step(struct nlmsghdr *nlh, int hook, int answer, const char *dst
 	mnl_attr_nest_end(nlh, nest);
 }
 
-/* The rules redirect the flow, and "moved" ones to another port; "fickle" ones to one after
- * the other. The route is that of put_route().
+/* Where the rules redirect the flow: "moved" ones, "restored" ones unless the packet has a
+ * mark; "fickle" ones to one port after the other, "rare" ones seldom to 7000, and "wild"
+ * ones each time elsewhere.
  */
-bool put_rules(const struct nlmsghdr *request)
+static int redirect_port(const struct nlmsghdr *request)
 {
 	static int turn;
+	const struct nlattr *attr;
+	bool marked = false;
+
+	mnl_attr_for_each(attr, request, GENL_HDRLEN)
+		marked = marked || mnl_attr_get_type(attr) == NF_LOOPTRACK_A_RULES_MARK;
+	turn++;
+	if (is("moved") || (is("restored") && !marked))
+		return 7001;
+	if (is("fickle"))
+		return 7000 + (turn - 1) % 6;
+	if (is("rare"))
+		return turn % 40 ? 7001 + turn % 2 : 7000;
+	return is("wild") ? 7000 + turn : 7000;
+}
+
+/* The route is that of put_route(). */
+bool put_rules(const struct nlmsghdr *request)
+{
 	bool ruleless = is("ruleless") || is("flowless");
-	int port = is("moved") ? 7001 : is("fickle") ? 7000 + turn++ % 6 : 7000;
+	int port = redirect_port(request);
 	const char *dst = ruleless ? "203.0.113.1" : "127.0.0.1";
 	struct nlmsghdr *nlh;
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Entries that are older than the NAT rules. */
+#include <string.h>
+
+#include <linux/netfilter/nf_conntrack_common.h>
+
+#include "judge.h"
+#include "out.h"
+#include "outdated.h"
+#include "rules.h"
+
+bool outdated_may_be(json_t *flow)
+{
+	uint32_t status = json_integer_value(json_object_get(flow, "status"));
+	uint8_t protocol = flow_protocol(flow);
+
+	if (status & (JUDGE_HANDS_OFF | IPS_SEEN_REPLY | IPS_EXPECTED))
+		return false;
+	return protocol == IPPROTO_UDP ||
+	       (protocol == IPPROTO_TCP && !strcmp(out_text(flow, "tcp_state"), "syn-sent"));
+}
+
+enum exit_code outdated_suspect(json_t *flow, struct finding **finding)
+{
+	*finding = finding_new(FINDING_OUTDATED, flow);
+	if (!*finding)
+		return fail(EXIT_SYSTEM, "out of memory");
+	(*finding)->fixable = true;
+	return EXIT_OK;
+}
+
+/* *@rules is NULL if there is no answer that the entry could contradict. */
+static enum exit_code ask(struct nl *nl, json_t *flow, uint32_t mark, json_t **rules)
+{
+	const struct rules_packet packet = { .mark = mark };
+	struct question question = {
+		.protocol = flow_protocol(flow),
+		.zone = json_integer_value(json_object_get(flow, "zone")),
+	};
+	enum exit_code code;
+
+	endpoint_read_tuple(question.ends, json_object_get(flow, "original"));
+	code = rules_get(nl, &question, &packet, flow, rules);
+	if (code)
+		return code;
+	if (!json_object_get(*rules, "agrees")) {
+		json_decref(*rules);
+		*rules = NULL;
+	}
+	return EXIT_OK;
+}
+
+static bool contradicts(const json_t *rules)
+{
+	return json_is_false(json_object_get(rules, "agrees"));
+}
+
+static enum exit_code outdated(json_t *flow, const json_t *rules, uint32_t mark,
+			       struct finding **finding)
+{
+	enum exit_code code = outdated_suspect(flow, finding);
+	bool arrives = json_object_get(rules, "in");
+
+	if (code)
+		return code;
+	finding_cause(*finding,
+		      "not answered, and made by other rules than there are now. %s That is for a packet %s%s with mark %u; filter rules and rules that set marks were not read",
+		      out_text(rules, "text"), arrives ? "that comes by " : "of this host",
+		      arrives ? out_text(rules, "in") : "", mark);
+	finding_remedy(*finding,
+		       "remove the entry, and the next packet makes a new one; with heal enforced it does so by itself");
+	json_object_set((*finding)->facts, "destinations", json_object_get(rules, "destinations"));
+	json_object_set((*finding)->facts, "sources", json_object_get(rules, "sources"));
+	return EXIT_OK;
+}
+
+enum exit_code outdated_judge(struct nl *nl, json_t *flow, struct finding **finding,
+			      unsigned long *unasked)
+{
+	uint32_t mark = json_integer_value(json_object_get(flow, "mark")), asked = 0;
+	enum exit_code code;
+	json_t *rules;
+
+	*finding = NULL;
+	if (!outdated_may_be(flow))
+		return EXIT_OK;
+	code = ask(nl, flow, asked, &rules);
+	if (!code && mark && contradicts(rules)) {
+		/* Rules may give packets the mark of their flow before NAT sees them. */
+		json_decref(rules);
+		asked = mark;
+		code = ask(nl, flow, asked, &rules);
+	}
+	if (code)
+		return code;
+	if (!rules)
+		++*unasked;
+	else if (contradicts(rules))
+		code = outdated(flow, rules, asked, finding);
+	json_decref(rules);
+	return code;
+}
