@@ -162,9 +162,45 @@ refused() {
 	[ "$R_slow" -gt 0 ] || fail "a refused flow got through"
 }
 
+# one CLIENT: a datagram from it, and whether it was answered, in R_ok.
+one() {
+	race -n "$1" -t udp -r 1 -b 9000 -g 1500 "$address" "$port"
+}
+
+# expired FAMILY: a rule with one address and port, which NAT gives to each flow without a
+# look. The holder's time is over, but it is still in the hash, where confirm takes it for
+# a holder; looking for it removes it.
+expired() {
+	local family=$1 address mode lost source=10.99.9.1
+
+	[ "$family" = 4 ] || source='[fd99:9::1]'
+	topology || return
+	address=$(server "$family")
+	snat "$r" nft "$family" "$source:5000" || return
+	serve udp "$family" "$port" || return
+	in_ns "$r" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1 \
+		net.netfilter.nf_conntrack_udp_timeout_stream=1
+	for mode in off enforce; do
+		mode "$r" clash "$mode" || return
+		in_ns "$r" conntrack -F 2>/dev/null
+		one "$c0" || return
+		[ "$R_ok" = 1 ] || fail "$mode: the first flow was not answered" || return
+		# To look whether it is over would remove it.
+		sleep 1.5
+		lost=$(insert_failed "$r")
+		one "$c1" || return
+		lost=$(($(insert_failed "$r") - lost))
+		note "$mode: answered $R_ok, insert_failed $lost"
+		[ "$mode" = off ] || [ "$R_ok $lost" = "1 0" ] ||
+			fail "the packet was lost to an entry whose time is over" || return
+	done
+}
+
 subtest "rules that clear the mark they match on, IPv4" cured kube 4
 subtest "rules that clear the mark they match on, IPv6" cured kube 6
 subtest "rules that match the flow's mark" marks
 subtest "rules that say no the second time, IPv4" refused 4
 subtest "rules that say no the second time, IPv6" refused 6
+either "a holder whose time is over, IPv4" expired 4
+either "a holder whose time is over, IPv6" expired 6
 run_subtests

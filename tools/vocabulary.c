@@ -149,7 +149,7 @@ static const struct attr_desc stats_desc[] = {
 	},
 	[NF_LOOPTRACK_A_STATS_CLASH_LOST] = {
 		.name = "clash_lost", .type = ATTR_U64, .doc =
-		"Times a port of UDP or GRE that was free a moment before was taken by a flow that the module does not commit (one of those counted by clash_excluded, or an entry made through ctnetlink). The kernel counts each in insert_failed.",
+		"Always 0. Earlier modules counted there what the kernel had counted in insert_failed although the packet was not lost.",
 	},
 	[NF_LOOPTRACK_A_STATS_CLASH_EXCLUDED] = {
 		.name = "clash_excluded", .type = ATTR_U64, .doc =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Claims: entries that stand for a socket's connection while NAT chooses. */
 
+#include <linux/atomic.h>
 #include <linux/err.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
@@ -11,6 +12,11 @@
 /* Nothing refreshes or evicts it, and no NAT has seen it. */
 #define LT_CLAIM_STATUS \
 	(IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT)
+
+/* How many there are, in all namespaces. Written only where a socket holds what NAT chose,
+ * and read only by older kernels.
+ */
+static atomic_t lt_claims;
 
 /* What a packet of the connection finds should be what it would be without us: an
  * entry that is established, both ways, and looks at no sequence numbers.
@@ -61,8 +67,10 @@ struct nf_conn *lt_claim(const struct nf_conn *ct)
 		return claim;
 
 	lt_claim_establish(claim);
+	atomic_inc(&lt_claims);
 	err = nf_conntrack_hash_check_insert(claim);
 	if (err) {
+		atomic_dec(&lt_claims);
 		nf_conntrack_free(claim);
 		return ERR_PTR(err);
 	}
@@ -80,6 +88,30 @@ void lt_unclaim(struct nf_conn *claim)
 {
 	lt_ct_evict(claim);
 	nf_ct_put(claim);
+	atomic_dec(&lt_claims);
+}
+
+/**
+ * lt_claim_bars() - may a claim be in the way of a commit
+ * @ct: the entry to be committed
+ *
+ * Older kernels would merge a flow of UDP or GRE into the claim, which no NAT has seen and
+ * which is gone a moment later:
+ *
+ *	CPU 0					CPU 1
+ *						NAT: is port P free? yes
+ *	claim for the socket at P
+ *						confirm(P): merged into the claim
+ *	the claim is withdrawn
+ *						the flow has no entry, and no NAT
+ *
+ * Context: any.
+ * Return: true if the reply tuple is taken, by a claim or by another entry.
+ */
+bool lt_claim_bars(const struct nf_conn *ct)
+{
+	return LT_COMPAT_CLASH_MERGES_PLAIN && atomic_read(&lt_claims) &&
+	       nf_conntrack_tuple_taken(lt_ct_tuple(ct, IP_CT_DIR_REPLY), ct);
 }
 
 /**

@@ -6,6 +6,7 @@
 
 struct nf_conn;
 
+bool lt_claim_bars(const struct nf_conn *ct);
 struct nf_conn *lt_claim(const struct nf_conn *ct);
 void lt_unclaim(struct nf_conn *claim);
 bool lt_claim_is(const struct nf_conn *ct);

@@ -3,10 +3,8 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/hash.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
-#include <linux/spinlock.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_conntrack_seqadj.h>
@@ -19,142 +17,57 @@
 #include "core/sock.h"
 
 /*
- * The hash is the arbiter: of two flows that want the same reply tuple at once
- * confirm lets the first one in. With TCP and most others that is all there is to
- * it. With UDP and GRE conntrack settles the clash itself, by an entry that is in
- * the hash with its original tuple only, for a second: replies go to the other
- * flow. There we must not try if the answer is known.
- *
- * lt_ct_locks - make looking and committing one step
- *
- * Each lock covers the reply tuples that hash to it, in all namespaces. It
- * protects no data: it only orders the commits of entries that want the same
- * reply tuple. Taken with BHs off; conntrack's own bucket locks nest inside.
- *
- * Without it, after NAT has chosen source port P for two flows at once:
+ * The hash is the arbiter: of two flows that want the same reply tuple at once confirm
+ * lets the first one in, and the other one learns of it while its packet can still be
+ * changed:
  *
  *	CPU 0					CPU 1
- *	nf_conntrack_tuple_taken(P): free
- *						nf_conntrack_tuple_taken(P): free
+ *	NAT: is port P free? yes
+ *						NAT: is port P free? yes
  *	__nf_conntrack_confirm(P): in
  *						__nf_conntrack_confirm(P): clash,
- *						half an entry is made
+ *						nothing is changed
  *
- * To look costs as much as a third of the commit. A flow without NAT wants a reply
- * tuple that only NAT can have given to another flow, and NAT found it free when the
- * packet passed. So such a flow looks only if a flow with NAT was committed under the
- * same lock in the last LT_CT_RECENT. A packet that waited longer between NAT and
- * here, in a queue, goes on to what conntrack makes of a clash itself.
+ * That holds for UDP and GRE, too. What conntrack settles by half an entry is another
+ * clash: of two packets of one flow, which have the original tuple in common.
  */
-#define LT_CT_LOCK_BITS	8
-#define LT_CT_LOCKS	BIT(LT_CT_LOCK_BITS)
-#define LT_CT_RECENT	HZ
 
-/**
- * struct lt_ct_lock - orders the commits of some reply tuples
- * @lock: see above
- * @natted: when a flow with NAT was committed last, in jiffies. Read and written
- *	under @lock.
- */
-struct lt_ct_lock {
-	spinlock_t lock;	/* see above */
-	unsigned long natted;
-} ____cacheline_aligned_in_smp;
-
-static struct lt_ct_lock lt_ct_locks[LT_CT_LOCKS];
-
-/* Of all in a tuple the ports differ most, and the client's address. Flows that
- * share a lock without need only wait for each other.
- */
-static struct lt_ct_lock *lt_ct_lock(const struct nf_conntrack_tuple *reply)
-{
-	u32 key = (__force u32)reply->dst.u3.all[3] ^
-		  (__force u32)reply->dst.u3.all[0] ^
-		  ((__force u32)reply->src.u.all << 16) ^
-		  (__force u32)reply->dst.u.all;
-
-	return &lt_ct_locks[hash_32(key, LT_CT_LOCK_BITS)];
-}
-
-/* Did confirm refuse for want of the port? Or for something that another port
- * doesn't cure: the client's side of the flow is known already, a chain of the
- * hash is too long, or the entry is dead. On 6.1 the last can mean that it was in
- * the hash for a moment: it must not be touched any more.
+/* Is the clash about the reply tuple? Else another port is no cure: the client's side of
+ * the flow is known already. If none of the two is in the hash, the holder has left it
+ * meanwhile. Or it had expired: confirm takes that for a holder, and who looks removes it.
  */
 static bool lt_ct_wants_port(const struct nf_conn *ct)
 {
-	return !nf_ct_is_confirmed(ct) && !nf_ct_is_dying(ct) &&
-	       nf_conntrack_tuple_taken(lt_ct_tuple(ct, IP_CT_DIR_REPLY), ct);
-}
+	struct nf_conn *known;
 
-/* Can it be that another flow took the reply tuple since NAT found it free? Under
- * the lock.
- */
-static bool lt_ct_may_be_taken(struct lt_ct_lock *lock, const struct nf_conn *ct)
-{
-	if (ct->status & IPS_NAT_MASK) {
-		lock->natted = jiffies;
+	if (nf_conntrack_tuple_taken(lt_ct_tuple(ct, IP_CT_DIR_REPLY), ct))
 		return true;
-	}
 
-	return time_before(jiffies, lock->natted + LT_CT_RECENT);
+	known = lt_ct_find(nf_ct_net(ct), nf_ct_zone(ct),
+			   lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL), NULL);
+	if (known)
+		nf_ct_put(known);
+
+	return !known;
 }
 
-/* Look first. */
-static enum lt_commit lt_ct_commit_looking(struct sk_buff *skb,
-					   struct nf_conn *ct)
-{
-	const struct nf_conntrack_tuple *reply;
-	struct lt_ct_lock *lock;
-	enum lt_commit ret;
-
-	reply = lt_ct_tuple(ct, IP_CT_DIR_REPLY);
-	lock = lt_ct_lock(reply);
-
-	spin_lock_bh(&lock->lock);
-	if (lt_ct_may_be_taken(lock, ct) && nf_conntrack_tuple_taken(reply, ct))
-		ret = LT_COMMIT_TAKEN;
-	else if (__nf_conntrack_confirm(skb) == NF_ACCEPT)
-		ret = LT_COMMIT_DONE;
-	else
-		ret = lt_ct_wants_port(ct) ? LT_COMMIT_LOST : LT_COMMIT_REFUSED;
-	spin_unlock_bh(&lock->lock);
-
-	return ret;
-}
-
-/* conntrack counts a failed attempt as a lost packet, on the CPU that we are on,
- * and people watch that statistic. What is not lost is taken out of it again.
+/* Confirm counts a clash in drop and in insert_failed, on the CPU that we are on, and
+ * people watch these statistics. What is not lost is taken out of them again. A chain of
+ * the hash that is too long, or a dead entry, is counted otherwise. On 6.1 a dead entry
+ * can have been in the hash for a moment: it must not be touched any more.
  */
 static noinline enum lt_commit
-lt_ct_commit_failed(const struct nf_conn *ct, struct ip_conntrack_stat *stat,
-		    unsigned int failed, unsigned int drop)
+lt_ct_commit_failed(const struct nf_conn *ct, bool clash)
 {
-	if (!lt_ct_wants_port(ct))
+	struct net *net = nf_ct_net(ct);
+
+	if (!clash || nf_ct_is_confirmed(ct) || nf_ct_is_dying(ct) ||
+	    !lt_ct_wants_port(ct))
 		return LT_COMMIT_REFUSED;
 
-	stat->insert_failed = failed;
-	stat->drop = drop;
+	this_cpu_dec(net->ct.stat->insert_failed);
+	this_cpu_dec(net->ct.stat->drop);
 	return LT_COMMIT_TAKEN;
-}
-
-/* Just try. */
-static enum lt_commit lt_ct_commit_trying(struct sk_buff *skb,
-					  const struct nf_conn *ct)
-{
-	enum lt_commit ret = LT_COMMIT_DONE;
-	struct ip_conntrack_stat *stat;
-	unsigned int failed, drop;
-
-	local_bh_disable();
-	stat = this_cpu_ptr(nf_ct_net(ct)->ct.stat);
-	failed = stat->insert_failed;
-	drop = stat->drop;
-	if (unlikely(__nf_conntrack_confirm(skb) != NF_ACCEPT))
-		ret = lt_ct_commit_failed(ct, stat, failed, drop);
-	local_bh_enable();
-
-	return ret;
 }
 
 /**
@@ -167,10 +80,18 @@ static enum lt_commit lt_ct_commit_trying(struct sk_buff *skb,
  */
 enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct)
 {
-	if (nf_ct_l4proto_find(nf_ct_protonum(ct))->allow_clash)
-		return lt_ct_commit_looking(skb, ct);
+	enum lt_commit ret = LT_COMMIT_DONE;
+	const struct ip_conntrack_stat *stat;
+	unsigned int drop;
 
-	return lt_ct_commit_trying(skb, ct);
+	local_bh_disable();
+	stat = this_cpu_ptr(nf_ct_net(ct)->ct.stat);
+	drop = stat->drop;
+	if (unlikely(__nf_conntrack_confirm(skb) != NF_ACCEPT))
+		ret = lt_ct_commit_failed(ct, stat->drop != drop);
+	local_bh_enable();
+
+	return ret;
 }
 
 /**
@@ -255,10 +176,12 @@ bool lt_ct_may_evict(const struct nf_conn *ct)
  * @ct: a referenced entry that was found there; it may have gone meanwhile
  *
  * Context: any but hard interrupts, without locks of conntrack.
+ * Return: true if the caller has taken it out: two CPUs may try at once. False, too,
+ * where nobody who listens to conntrack's events could be told of it yet.
  */
-void lt_ct_evict(struct nf_conn *ct)
+bool lt_ct_evict(struct nf_conn *ct)
 {
-	nf_ct_delete(ct, 0, 0);
+	return nf_ct_delete(ct, 0, 0);
 }
 
 /**
@@ -448,10 +371,15 @@ bool lt_ct_has_room(void)
 	return BITS_PER_LONG == 64 && lt_ct_room;
 }
 
-/* Where no entry can be had, because the table is full or memory is short, the
+/**
+ * lt_ct_init() - look whether entries are as expected
+ *
+ * Where no entry can be had, because the table is full or memory is short, the
  * kernel is taken for one of those that are known.
+ *
+ * Context: may sleep.
  */
-static void __init lt_ct_check_room(void)
+void __init lt_ct_init(void)
 {
 	struct nf_conntrack_tuple t = {
 		.src.l3num = NFPROTO_IPV4,
@@ -463,7 +391,8 @@ static void __init lt_ct_check_room(void)
 	BUILD_BUG_ON(__IPS_MAX_BIT > 32);
 
 	lt_ct_room = true;
-	if (nf_conntrack_count(&init_net) >= nf_conntrack_max)
+	if (nf_conntrack_max &&
+	    nf_conntrack_count(&init_net) >= nf_conntrack_max)
 		return;
 	ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &t, &t, GFP_KERNEL);
 	if (IS_ERR(ct))
@@ -473,21 +402,4 @@ static void __init lt_ct_check_room(void)
 	if (!lt_ct_room)
 		pr_warn("this kernel uses the upper half of an entry's status: no express\n");
 	nf_conntrack_free(ct);
-}
-
-/**
- * lt_ct_init() - prepare the locks, and look whether entries are as expected
- *
- * Context: may sleep.
- */
-void __init lt_ct_init(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < LT_CT_LOCKS; i++) {
-		spin_lock_init(&lt_ct_locks[i].lock);
-		lt_ct_locks[i].natted = jiffies - LT_CT_RECENT;
-	}
-
-	lt_ct_check_room();
 }

@@ -10,17 +10,14 @@ struct nf_hook_state;
  * enum lt_commit - what became of an attempt to commit an entry
  * @LT_COMMIT_DONE: it is in the hash. The packet may carry another entry now,
  *	and the one it carried may be gone (UDP, merged with its twin).
- * @LT_COMMIT_TAKEN: its reply tuple is in the hash already. The entry is as it was,
- *	and no attempt has been counted.
- * @LT_COMMIT_LOST: attempted, but its reply tuple came into the hash first. The
- *	entry is as it was. Where looking and committing are one step, only.
+ * @LT_COMMIT_TAKEN: its reply tuple is in the hash already, or was a moment ago. The
+ *	entry is as it was, and no attempt has been counted.
  * @LT_COMMIT_REFUSED: conntrack would not have it, and another port would not
  *	help. The packet is to be dropped.
  */
 enum lt_commit {
 	LT_COMMIT_DONE,
 	LT_COMMIT_TAKEN,
-	LT_COMMIT_LOST,
 	LT_COMMIT_REFUSED,
 };
 
@@ -75,7 +72,7 @@ struct nf_conn *lt_ct_find_in(struct net *net, u16 id,
 			      const struct nf_conntrack_tuple *t);
 struct nf_conn *lt_ct_holder_get(const struct nf_conn *ct);
 bool lt_ct_may_evict(const struct nf_conn *ct);
-void lt_ct_evict(struct nf_conn *ct);
+bool lt_ct_evict(struct nf_conn *ct);
 int lt_ct_restart(struct sk_buff *skb, struct nf_conn *ct,
 		  const struct nf_hook_state *state, unsigned int *verdict);
 bool lt_ct_plain_reply(const struct nf_conn *ct, struct nf_conntrack_tuple *plain);

@@ -4,6 +4,7 @@
 #include <linux/netfilter.h>
 
 #include "feature/clash.h"
+#include "core/claim.h"
 #include "core/ct.h"
 #include "report/event.h"
 #include "core/nat.h"
@@ -26,6 +27,14 @@
  * DNS lookup. Here, between NAT and confirm, the loser runs its rules again,
  * which see that P is taken, and commits what they choose then.
  */
+
+static enum lt_commit lt_clash_try(const struct lt_new *new)
+{
+	if (lt_claim_bars(new->ct))
+		return LT_COMMIT_TAKEN;
+
+	return lt_ct_commit(new->skb, new->ct);
+}
 
 /* Look at who holds the tuple. Return: false if it is the other end of this flow;
  * else true, and ev tells about it.
@@ -105,7 +114,7 @@ static unsigned int lt_clash_repick(struct lt_new *new, struct lt_event *ev)
 					    NF_ACCEPT);
 		}
 
-		switch (lt_ct_commit(new->skb, new->ct)) {
+		switch (lt_clash_try(new)) {
 		case LT_COMMIT_DONE:
 			/* UDP may have been merged into another entry. */
 			ct = nf_ct_get(new->skb, &ctinfo);
@@ -118,9 +127,6 @@ static unsigned int lt_clash_repick(struct lt_new *new, struct lt_event *ev)
 			return lt_clash_end(ln, net, ev,
 					    NF_LOOPTRACK_DECISION_REFUSED,
 					    NF_DROP);
-		case LT_COMMIT_LOST:
-			lt_stats_inc(&ln->stats, CLASH_LOST);
-			break;
 		case LT_COMMIT_TAKEN:
 			break;
 		}
@@ -136,12 +142,13 @@ exhausted:
 			    NF_ACCEPT);
 }
 
-/* The first attempt has failed, with tried. */
+/* The first attempt has failed, with tried. Left to itself confirm fails, too, and drops
+ * the packet.
+ */
 static noinline unsigned int
 lt_clash_failed(struct lt_new *new, enum lt_commit tried, bool enforce)
 {
 	struct nf_conn *holder;
-	unsigned int vanilla;
 	struct lt_event ev;
 	bool seen;
 
@@ -151,7 +158,7 @@ lt_clash_failed(struct lt_new *new, enum lt_commit tried, bool enforce)
 	holder = lt_ct_holder_get(new->ct);
 	if (!holder && enforce) {
 		/* It has left meanwhile. */
-		tried = lt_ct_commit(new->skb, new->ct);
+		tried = lt_clash_try(new);
 		if (tried == LT_COMMIT_DONE) {
 			lt_stats_inc(&new->ln->stats, CLASH_COMMITTED);
 			return NF_ACCEPT;
@@ -160,24 +167,17 @@ lt_clash_failed(struct lt_new *new, enum lt_commit tried, bool enforce)
 			return NF_DROP;
 		holder = lt_ct_holder_get(new->ct);
 	}
-	/* Where the kernel would drop the packet: at confirm, unless confirm
-	 * has just said so. It would count it twice.
-	 */
-	vanilla = tried == LT_COMMIT_TAKEN ? NF_ACCEPT : NF_DROP;
 	seen = lt_clash_seen(new, holder, &ev);
 	if (holder)
 		nf_ct_put(holder);
 	if (!seen)
-		return vanilla;
-
-	if (tried == LT_COMMIT_LOST)
-		lt_stats_inc(&new->ln->stats, CLASH_LOST);
+		return NF_ACCEPT;
 
 	if (enforce)
 		return lt_clash_repick(new, &ev);
 
 	lt_event_send(new->state->net, &ev, NF_LOOPTRACK_DECISION_OBSERVED);
-	return vanilla;
+	return NF_ACCEPT;
 }
 
 /**
@@ -206,7 +206,7 @@ unsigned int lt_clash_commit(struct lt_new *new)
 	 * it and confirm, which was two clashes of three when it was tried. The
 	 * loser goes on to confirm as it is, and is dropped there.
 	 */
-	tried = lt_ct_commit(new->skb, new->ct);
+	tried = lt_clash_try(new);
 	if (unlikely(tried != LT_COMMIT_DONE))
 		return lt_clash_failed(new, tried,
 				       mode == NF_LOOPTRACK_MODE_ENFORCE);
