@@ -318,7 +318,7 @@ static int lt_rules_walk_arriving(struct lt_first *first, struct net_device *in)
 	}
 
 	if (lt_route_is_delivered(dst, q->packet.src.l3num)) {
-		go = lt_rules_step(first, NF_INET_LOCAL_IN, in, NULL);
+		go = lt_rules_step(first, NF_INET_LOCAL_IN, in, dst);
 		if (go > 0)
 			go = nla_put_flag(first->msg,
 					  NF_LOOPTRACK_A_RULES_IS_DELIVERED);

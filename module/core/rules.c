@@ -312,8 +312,11 @@ int lt_rules_ask(const struct lt_question *question, struct lt_answer *answer)
 {
 	int err = -EBUSY;
 
-	if (!lt_rules_knows(question->packet.dst.protonum) ||
-	    !question->dev || (lt_rules_leaves(question) && !question->dst))
+	/* Behind PRE_ROUTING each packet has a route, and matches rely on it: "realm"
+	 * follows the pointer as it is.
+	 */
+	if (!lt_rules_knows(question->packet.dst.protonum) || !question->dev ||
+	    (question->hook != NF_INET_PRE_ROUTING && !question->dst))
 		return -EINVAL;
 
 	local_bh_disable();
