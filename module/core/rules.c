@@ -214,6 +214,23 @@ static struct nf_conn *lt_rules_entry(const struct lt_question *q)
 #if IS_ENABLED(CONFIG_NF_CONNTRACK_MARK)
 	ct->mark = q->marks.flow;
 #endif
+	/*
+	 * The memory may have been another entry's, of which a reader has found the
+	 * address in the hash:
+	 *
+	 *	CPU 0, here			CPU 1, looks a packet up
+	 *					finds the old entry in the hash
+	 *	gets its memory, which was
+	 *	freed; writes status and net
+	 *	gives it references
+	 *					refcount_inc_not_zero() succeeds
+	 *					reads the old entry's status: it
+	 *					is confirmed, and the tuple fits
+	 *
+	 * What has been written has to be seen by whoever sees a reference, as where
+	 * conntrack itself gives the first one.
+	 */
+	smp_wmb();
 	/* The packet's and ours: a rule may free the packet. */
 	refcount_set(&ct->ct_general.use, 2);
 
