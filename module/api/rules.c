@@ -40,12 +40,14 @@ static_assert((int)NF_LOOPTRACK_HOOK_POST_ROUTING == (int)NF_INET_POST_ROUTING);
  * @msg: where the answer goes
  * @zone: conntrack zone
  * @flow: as its client sends it
+ * @in: the device it comes by, or NULL
  * @question: with the packet as it is now
  */
 struct lt_first {
 	struct sk_buff *msg;
 	struct nf_conntrack_zone zone;
 	struct nf_conntrack_tuple flow;
+	struct net_device *in;
 	struct lt_question question;
 };
 
@@ -214,6 +216,7 @@ static int lt_rules_step(struct lt_first *first, unsigned int hook,
 
 	q->hook = hook;
 	q->dev = dev;
+	q->in = hook == NF_INET_POST_ROUTING ? first->in : NULL;
 	q->dst = dst;
 	result = lt_rules_ask(q, &answer);
 	q->dst = NULL;
@@ -299,9 +302,10 @@ static bool lt_rules_is_forwarding(const struct lt_question *q)
 }
 
 /* Return: 0 or -EMSGSIZE. */
-static int lt_rules_walk_arriving(struct lt_first *first, struct net_device *in)
+static int lt_rules_walk_arriving(struct lt_first *first)
 {
 	struct lt_question *q = &first->question;
+	struct net_device *in = first->in;
 	struct dst_entry *dst;
 	int go, err;
 
@@ -377,7 +381,8 @@ static int lt_rules_fill(struct lt_first *first, struct genl_info *info)
 	     nla_put_flag(first->msg, NF_LOOPTRACK_A_RULES_IS_DERIVED)))
 		return -EMSGSIZE;
 
-	return lt_rules_walk_arriving(first, in);
+	first->in = in;
+	return lt_rules_walk_arriving(first);
 }
 
 int looptrack_nl_rules_get_doit(struct sk_buff *skb, struct genl_info *info)

@@ -293,9 +293,14 @@ static int lt_rules_run(const struct lt_question *q, struct lt_answer *answer)
 		return -ENOMEM;
 	}
 	nf_ct_set(skb, ct, IP_CT_NEW);
+	/* A frame's header of no length. Some kernels' LOG and matches ask whether it
+	 * has a length, and not whether there is one: they would read far behind the
+	 * packet. For a look-up of a route, which logs, there is none.
+	 */
+	skb_reset_mac_header(skb);
 
 	nf_hook_state_init(&state, q->hook, q->packet.src.l3num,
-			   leaves ? NULL : q->dev, leaves ? q->dev : NULL,
+			   leaves ? q->in : q->dev, leaves ? q->dev : NULL,
 			   leaves ? q->sk : NULL, q->net, NULL);
 	begin = local_clock();
 	verdict = nf_nat_inet_fn(base->priv, skb, &state);
