@@ -73,7 +73,7 @@ static bool lt_rules_is_source(const struct lt_question *q)
 	return q->hook == NF_INET_POST_ROUTING || q->hook == NF_INET_LOCAL_IN;
 }
 
-/* Does this host send the packet, so that it has a route already? */
+/* Is it on its way out? */
 static bool lt_rules_leaves(const struct lt_question *q)
 {
 	return q->hook == NF_INET_POST_ROUTING || q->hook == NF_INET_LOCAL_OUT;
@@ -199,9 +199,9 @@ static struct nf_conn *lt_rules_entry(const struct lt_question *q)
 	struct nf_conntrack_tuple reply;
 	struct nf_conn *ct;
 
-	/* In a full table another one would have to go for it. */
+	/* In a full table another one would have to go for it. 0 is no limit. */
 	if (!nf_ct_invert_tuple(&reply, &q->packet) ||
-	    nf_conntrack_count(q->net) >= nf_conntrack_max)
+	    (nf_conntrack_max && nf_conntrack_count(q->net) >= nf_conntrack_max))
 		return NULL;
 
 	ct = nf_conntrack_alloc(q->net, q->zone, flow, &reply, GFP_ATOMIC);
