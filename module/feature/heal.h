@@ -3,6 +3,7 @@
 #define _LT_HEAL_H
 
 #include <linux/percpu.h>
+#include <linux/workqueue.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 
 struct dst_entry;
@@ -11,6 +12,9 @@ struct nf_conn;
 struct nf_hook_state;
 struct sk_buff;
 struct sock;
+
+#define LT_HEAL_JOBS	64
+#define LT_HEAL_MEMORIES	1024
 
 /**
  * struct lt_heal_side - a packet at one stage of NAT
@@ -26,9 +30,16 @@ struct lt_heal_side {
 	struct dst_entry *dst;
 };
 
+/* Who has a job. Each step is made by one who wins a cmpxchg. */
+enum lt_heal_state {
+	LT_HEAL_FREE,		/* nobody */
+	LT_HEAL_TAKEN,		/* a packet that is being noted, or the work */
+	LT_HEAL_READY,		/* nobody, and it is complete */
+};
+
 /**
  * struct lt_heal_job - a flow that the rules are to be asked about
- * @state: who has it, see heal.c; the rest is theirs
+ * @state: who has it, enum lt_heal_state; the rest is theirs
  * @due: when to ask, in jiffies
  * @skb: the packet that was noted. Never followed, only compared.
  * @ct: the flow's entry, referenced
@@ -44,6 +55,25 @@ struct lt_heal_job {
 	struct sock *sk;
 	struct lt_heal_side first;
 	struct lt_heal_side last;
+};
+
+/**
+ * struct lt_heal - what is known of a namespace's flows
+ * @ln: the module's part of the namespace; constant
+ * @work: asks the rules
+ * @seed: of hashes; constant
+ * @jobs: flows to be asked about
+ * @memories: what was found wrong: hash of the flow, of its binding, and whether the
+ *	entry was evicted. Written by the work.
+ * @since: when, in jiffies; likewise
+ */
+struct lt_heal {
+	struct lt_net *ln;
+	struct delayed_work work;
+	u32 seed;
+	struct lt_heal_job jobs[LT_HEAL_JOBS];
+	u64 memories[LT_HEAL_MEMORIES];
+	u32 since[LT_HEAL_MEMORIES];
 };
 
 /**
@@ -65,6 +95,10 @@ enum lt_heal_finding {
 
 enum lt_heal_finding lt_heal_judge(struct lt_net *ln, const struct lt_heal_job *job,
 				   struct nf_conntrack_tuple *reply);
+
+bool lt_heal_claim(struct lt_heal_job *job, enum lt_heal_state from);
+void lt_heal_release(struct lt_heal_job *job);
+void lt_heal_queue(struct lt_heal *heal, unsigned long delay);
 
 /* The packet that was noted last on this CPU, and has not left yet. */
 DECLARE_PER_CPU(const struct sk_buff *, lt_heal_noted);

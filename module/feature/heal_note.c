@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Feature heal: packets of unanswered flows are noted. */
+
+#include <linux/hash.h>
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <net/dst.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/sock.h>
+
+#include "core/ct.h"
+#include "core/pass.h"
+#include "core/unanswered.h"
+#include "feature/heal.h"
+#include "net.h"
+
+/* Places that a flow looks at for a job. */
+#define LT_HEAL_PROBES	8
+
+DEFINE_PER_CPU(const struct sk_buff *, lt_heal_noted);
+/* And where. Belongs to the packet if the job says so, too. */
+static DEFINE_PER_CPU(struct lt_heal_job *, lt_heal_job);
+
+/**
+ * lt_heal_claim() - take a job
+ * @job: the job
+ * @from: the state that it should have
+ *
+ * Context: any.
+ * Return: false if it has another one, or somebody was faster.
+ */
+bool lt_heal_claim(struct lt_heal_job *job, enum lt_heal_state from)
+{
+	return atomic_read(&job->state) == from &&
+	       atomic_cmpxchg_acquire(&job->state, from, LT_HEAL_TAKEN) == from;
+}
+
+/**
+ * lt_heal_release() - be done with a job
+ * @job: the job, taken
+ *
+ * Context: any but hard interrupts.
+ */
+void lt_heal_release(struct lt_heal_job *job)
+{
+	nf_ct_put(job->ct);
+	dst_release(job->first.dst);
+	dst_release(job->last.dst);
+	if (job->sk)
+		sock_gen_put(job->sk);
+	atomic_set_release(&job->state, LT_HEAL_FREE);
+}
+
+/* Return: false if the flow is left alone, which is counted. */
+static bool lt_heal_may(struct lt_net *ln, const struct sk_buff *skb,
+			const struct nf_conn *ct)
+{
+	unsigned long status = READ_ONCE(ct->status);
+
+#if IS_ENABLED(CONFIG_IP_VS)
+	if (skb->ipvs_property) {
+		lt_stats_inc(&ln->stats, HEAL_FOREIGN);
+		return false;
+	}
+#endif
+	if (ct->master || !lt_ct_is_plain(skb, ct)) {
+		lt_stats_inc(&ln->stats, HEAL_HELPER);
+		return false;
+	}
+	if (status & (IPS_OFFLOAD | IPS_FIXED_TIMEOUT)) {
+		lt_stats_inc(&ln->stats, HEAL_PINNED);
+		return false;
+	}
+
+	return true;
+}
+
+static void lt_heal_see(struct lt_heal_side *side, const struct sk_buff *skb,
+			const struct nf_hook_state *state)
+{
+	const struct net_device *dev = state->hook == NF_INET_PRE_ROUTING ?
+				       state->in : state->out;
+	struct dst_entry *dst = NULL;
+
+	if (state->hook != NF_INET_PRE_ROUTING)
+		dst = skb_dst(skb);
+	side->hook = state->hook;
+	side->mark = skb->mark;
+	side->dst = dst && dst_hold_safe(dst) ? dst : NULL;
+	side->ifindex = dev->ifindex;
+}
+
+/* Until the packet has left, in most cases. A SYN that is sent again may be no more
+ * than a second late; the next one comes two seconds later.
+ */
+static unsigned int lt_heal_delay(const struct nf_conn *ct)
+{
+	return nf_ct_protonum(ct) == IPPROTO_TCP ? HZ : 1;
+}
+
+static void lt_heal_fill(struct lt_heal_job *job, const struct sk_buff *skb,
+			 struct nf_conn *ct, const struct nf_hook_state *state)
+{
+	struct sock *sk = state->sk;
+
+	nf_conntrack_get(&ct->ct_general);
+	job->skb = skb;
+	job->ct = ct;
+	job->sk = sk && sk_fullsock(sk) && refcount_inc_not_zero(&sk->sk_refcnt) ?
+		  sk : NULL;
+	job->due = jiffies + lt_heal_delay(ct);
+	job->last = (struct lt_heal_side) {};
+	lt_heal_see(&job->first, skb, state);
+}
+
+static struct lt_heal_job *lt_heal_job_get(struct lt_heal *heal,
+					   const struct nf_conn *ct)
+{
+	unsigned int i, first = hash_ptr(ct, ilog2(LT_HEAL_JOBS));
+
+	for (i = 0; i < LT_HEAL_PROBES; i++) {
+		struct lt_heal_job *job = &heal->jobs[(first + i) % LT_HEAL_JOBS];
+
+		if (lt_heal_claim(job, LT_HEAL_FREE))
+			return job;
+	}
+
+	return NULL;
+}
+
+/**
+ * lt_heal_note() - note a packet of a flow that gets no answer
+ * @ln: the module's part of the network namespace
+ * @skb: packet, before NAT chooses a destination
+ * @state: of the hook, PRE_ROUTING or LOCAL_OUT
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ */
+void lt_heal_note(struct lt_net *ln, const struct sk_buff *skb,
+		  const struct nf_hook_state *state)
+{
+	/* Pairs with lt_heal_wants(). */
+	struct lt_heal *heal = smp_load_acquire(&ln->heal);
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+	struct lt_heal_job *job;
+
+	/* On its second pass a packet meets no rule that could choose. */
+	if (!heal || lt_mode(ln, NF_LOOPTRACK_FEATURE_HEAL) == NF_LOOPTRACK_MODE_OFF ||
+	    CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL ||
+	    (ctinfo == IP_CT_RELATED && !ct->master) || !lt_unanswered_still(ct))
+		return;
+	if (state->hook == NF_INET_PRE_ROUTING ?
+	    lt_loop_is_second_pass(skb, state) : netif_is_l3_master(state->out))
+		return;
+	if (!lt_unanswered_take(ct) || !lt_heal_may(ln, skb, ct))
+		return;
+
+	job = lt_heal_job_get(heal, ct);
+	if (!job) {
+		lt_stats_inc(&ln->stats, HEAL_BUSY);
+		return;
+	}
+	lt_heal_fill(job, skb, ct, state);
+	this_cpu_write(lt_heal_job, job);
+	this_cpu_write(lt_heal_noted, skb);
+	atomic_set_release(&job->state, LT_HEAL_READY);
+	lt_heal_queue(heal, 1);
+}
+
+/**
+ * lt_heal_note_source() - note it once more
+ * @skb: packet, before NAT chooses a source, for which lt_heal_follows() is true
+ * @state: of the hook, POST_ROUTING
+ *
+ * Context: softirq, or process context with a hook's RCU read lock.
+ */
+void lt_heal_note_source(const struct sk_buff *skb,
+			 const struct nf_hook_state *state)
+{
+	/* Pairs with lt_heal_wants(). */
+	struct lt_heal *heal = smp_load_acquire(&lt_net(state->net)->heal);
+	struct lt_heal_job *job = this_cpu_read(lt_heal_job);
+	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
+
+	this_cpu_write(lt_heal_noted, NULL);
+	/* It may be another namespace's, and that may be gone. */
+	if (!heal || job < heal->jobs || job >= heal->jobs + LT_HEAL_JOBS)
+		return;
+	if (!lt_heal_claim(job, LT_HEAL_READY))
+		return;
+	if (job->skb == skb && job->ct == ct && !job->last.ifindex)
+		lt_heal_see(&job->last, skb, state);
+	atomic_set_release(&job->state, LT_HEAL_READY);
+}
