@@ -75,18 +75,39 @@ static bool lt_heal_may(struct lt_net *ln, const struct sk_buff *skb,
 	return true;
 }
 
+/* The route of a packet, referenced, or NULL.
+ *
+ * A bridge that hands packets to IP's hooks lends them a route that is a part of the
+ * bridge, and whose references nobody counts:
+ *
+ *	CPU 0, a packet in POST_ROUTING		CPU 1
+ *	holds the bridge's route
+ *						"ip link del br0" frees the bridge,
+ *						and the route in it
+ *	the work puts the route into a
+ *	question: rules read freed memory
+ *
+ * It says nothing about the way of a packet either.
+ */
+static struct dst_entry *lt_heal_dst_get(const struct sk_buff *skb)
+{
+	struct dst_entry *dst = skb_dst(skb);
+
+	if (!dst || dst->flags & DST_FAKE_RTABLE || !dst_hold_safe(dst))
+		return NULL;
+
+	return dst;
+}
+
 static void lt_heal_see(struct lt_heal_side *side, const struct sk_buff *skb,
 			const struct nf_hook_state *state)
 {
-	const struct net_device *dev = state->hook == NF_INET_PRE_ROUTING ?
-				       state->in : state->out;
-	struct dst_entry *dst = NULL;
+	bool arrives = state->hook == NF_INET_PRE_ROUTING;
+	const struct net_device *dev = arrives ? state->in : state->out;
 
-	if (state->hook != NF_INET_PRE_ROUTING)
-		dst = skb_dst(skb);
 	side->hook = state->hook;
 	side->mark = skb->mark;
-	side->dst = dst && dst_hold_safe(dst) ? dst : NULL;
+	side->dst = arrives ? NULL : lt_heal_dst_get(skb);
 	side->ifindex = dev->ifindex;
 }
 
