@@ -20,12 +20,14 @@ struct sock;
  * struct lt_heal_side - a packet at one stage of NAT
  * @hook: PRE_ROUTING or LOCAL_OUT; POST_ROUTING
  * @ifindex: the device it came by, or leaves by; 0 if it did not come there
+ * @in: POST_ROUTING: the device by which a forwarded packet came, or 0
  * @mark: of the packet
  * @dst: its route, referenced, or NULL
  */
 struct lt_heal_side {
 	unsigned int hook;
 	int ifindex;
+	int in;
 	u32 mark;
 	struct dst_entry *dst;
 };

@@ -36,6 +36,7 @@
  * struct lt_heal_case - a side of a flow's binding that is in question
  * @q: the question
  * @ifindex: of its device
+ * @in: of the device by which a forwarded packet came, or 0
  * @source: of the source; else of the destination
  * @addr: the address that the flow has
  * @port: its port
@@ -45,6 +46,7 @@
 struct lt_heal_case {
 	struct lt_question q;
 	int ifindex;
+	int in;
 	bool source;
 	union nf_inet_addr addr;
 	__be16 port;
@@ -74,7 +76,8 @@ static int lt_heal_question(struct lt_net *ln, struct lt_heal_case *c,
 
 	rcu_read_lock();
 	c->q.dev = dev_get_by_index_rcu(ln->net, c->ifindex);
-	if (c->q.dev)
+	c->q.in = c->in ? dev_get_by_index_rcu(ln->net, c->in) : NULL;
+	if (c->q.dev && (c->q.in || !c->in))
 		err = lt_rules_ask(&c->q, answer);
 	rcu_read_unlock();
 
@@ -149,6 +152,7 @@ static void lt_heal_begin(struct lt_heal_case *c, const struct lt_heal_job *job,
 			.marks = { .packet = side->mark },
 		},
 		.ifindex = side->ifindex,
+		.in = side->in,
 		.patience = LT_HEAL_PATIENCE,
 		.source = side->hook == NF_INET_POST_ROUTING,
 	};

@@ -104,11 +104,13 @@ static void lt_heal_see(struct lt_heal_side *side, const struct sk_buff *skb,
 {
 	bool arrives = state->hook == NF_INET_PRE_ROUTING;
 	const struct net_device *dev = arrives ? state->in : state->out;
+	bool leaves = state->hook == NF_INET_POST_ROUTING;
 
 	side->hook = state->hook;
 	side->mark = skb->mark;
 	side->dst = arrives ? NULL : lt_heal_dst_get(skb);
 	side->ifindex = dev->ifindex;
+	side->in = leaves && state->in ? state->in->ifindex : 0;
 }
 
 /* Until the packet has left, in most cases. A SYN that is sent again may be no more
