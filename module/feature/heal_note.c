@@ -215,4 +215,16 @@ void lt_heal_note_source(const struct sk_buff *skb,
 	if (job->skb == skb && job->ct == ct && !job->last.ifindex)
 		lt_heal_see(&job->last, skb, state);
 	atomic_set_release(&job->state, LT_HEAL_READY);
+	/*
+	 * The work may have been there meanwhile, and does not look again:
+	 *
+	 *	CPU 0, here			CPU 1, the work
+	 *	takes the job
+	 *					can't take the job, and leaves it
+	 *					no other job is there: it ends
+	 *	the job is ready
+	 *
+	 * Nobody would come for the job, and its socket keeps the namespace.
+	 */
+	lt_heal_queue(heal, 1);
 }
