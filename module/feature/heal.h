@@ -46,6 +46,7 @@ enum lt_heal_state {
  * @skb: the packet that was noted. Never followed, only compared.
  * @ct: the flow's entry, referenced
  * @sk: the local socket that sends it, referenced, or NULL
+ * @is_foreign: something else than NAT sends the packet on
  * @first: before the choice of a destination
  * @last: before the choice of a source
  */
@@ -55,6 +56,7 @@ struct lt_heal_job {
 	const struct sk_buff *skb;
 	struct nf_conn *ct;
 	struct sock *sk;
+	bool is_foreign;
 	struct lt_heal_side first;
 	struct lt_heal_side last;
 };

@@ -3,10 +3,14 @@
 
 #include <linux/hash.h>
 #include <linux/netdevice.h>
+#include <linux/etherdevice.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
 #include <net/dst.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/route.h>
 #include <net/sock.h>
+#include <net/xfrm.h>
 
 #include "core/ct.h"
 #include "core/pass.h"
@@ -51,18 +55,50 @@ void lt_heal_release(struct lt_heal_job *job)
 	atomic_set_release(&job->state, LT_HEAL_FREE);
 }
 
+static bool lt_heal_is_balanced(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	return skb->ipvs_property;
+#else
+	return false;
+#endif
+}
+
+/* Has a bridge handed the packet to IP's hooks, and will take it back? What is for
+ * the bridge's own address is routed, and rules see nothing else of it than they
+ * would without br_netfilter, but for its port.
+ */
+static bool lt_heal_is_bridged(const struct sk_buff *skb,
+			       const struct nf_hook_state *state)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	return nf_bridge_info_exists(skb) && skb_mac_header_was_set(skb) &&
+	       !ether_addr_equal(eth_hdr(skb)->h_dest, state->in->dev_addr);
+#else
+	return false;
+#endif
+}
+
+/* May rules match something of the packet that a question does not have? */
+static bool lt_heal_is_strange(const struct sk_buff *skb,
+			       const struct nf_hook_state *state)
+{
+	return lt_heal_is_balanced(skb) || secpath_exists(skb) ||
+	       (state->hook == NF_INET_PRE_ROUTING &&
+		lt_heal_is_bridged(skb, state));
+}
+
 /* Return: false if the flow is left alone, which is counted. */
 static bool lt_heal_may(struct lt_net *ln, const struct sk_buff *skb,
-			const struct nf_conn *ct)
+			const struct nf_conn *ct,
+			const struct nf_hook_state *state)
 {
 	unsigned long status = READ_ONCE(ct->status);
 
-#if IS_ENABLED(CONFIG_IP_VS)
-	if (skb->ipvs_property) {
+	if (lt_heal_is_strange(skb, state)) {
 		lt_stats_inc(&ln->stats, HEAL_FOREIGN);
 		return false;
 	}
-#endif
 	if (ct->master || !lt_ct_is_plain(skb, ct)) {
 		lt_stats_inc(&ln->stats, HEAL_HELPER);
 		return false;
@@ -132,6 +168,7 @@ static void lt_heal_fill(struct lt_heal_job *job, const struct sk_buff *skb,
 	job->sk = sk && sk_fullsock(sk) && refcount_inc_not_zero(&sk->sk_refcnt) ?
 		  sk : NULL;
 	job->due = jiffies + lt_heal_delay(ct);
+	job->is_foreign = false;
 	job->last = (struct lt_heal_side) {};
 	lt_heal_see(&job->first, skb, state);
 }
@@ -149,6 +186,18 @@ static struct lt_heal_job *lt_heal_job_get(struct lt_heal *heal,
 	}
 
 	return NULL;
+}
+
+/* To a broadcast or multicast address, of whatever subnet. */
+static bool lt_heal_is_to_all(const struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	if (state->hook == NF_INET_PRE_ROUTING)
+		return skb->pkt_type == PACKET_BROADCAST ||
+		       skb->pkt_type == PACKET_MULTICAST;
+
+	return state->pf == NFPROTO_IPV4 && skb_dst(skb) &&
+	       skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST);
 }
 
 /**
@@ -176,7 +225,8 @@ void lt_heal_note(struct lt_net *ln, const struct sk_buff *skb,
 	if (state->hook == NF_INET_PRE_ROUTING ?
 	    lt_loop_is_second_pass(skb, state) : netif_is_l3_master(state->out))
 		return;
-	if (!lt_unanswered_take(ct) || !lt_heal_may(ln, skb, ct))
+	if (!lt_unanswered_take(ct) || lt_heal_is_to_all(skb, state) ||
+	    !lt_heal_may(ln, skb, ct, state))
 		return;
 
 	job = lt_heal_job_get(heal, ct);
@@ -212,8 +262,11 @@ void lt_heal_note_source(const struct sk_buff *skb,
 		return;
 	if (!lt_heal_claim(job, LT_HEAL_READY))
 		return;
-	if (job->skb == skb && job->ct == ct && !job->last.ifindex)
+	if (job->skb == skb && job->ct == ct && !job->last.ifindex) {
+		/* IPVS marks packets behind the place where they were noted first. */
+		job->is_foreign = lt_heal_is_balanced(skb);
 		lt_heal_see(&job->last, skb, state);
+	}
 	atomic_set_release(&job->state, LT_HEAL_READY);
 	/*
 	 * The work may have been there meanwhile, and does not look again:
