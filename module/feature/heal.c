@@ -7,6 +7,7 @@
 #include <linux/workqueue.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
+#include <net/sock.h>
 
 #include "core/ct.h"
 #include "core/nathook.h"
@@ -118,6 +119,24 @@ static void lt_heal_act(struct lt_heal *heal, const struct lt_heal_job *job,
 					      NF_LOOPTRACK_DECISION_OBSERVED);
 }
 
+/*
+ * Has the socket been closed? Rules that match its owner don't match it any more, and
+ * what they say then is not what they said of the packet:
+ *
+ *	CPU 0, the work			CPU 1, the client
+ *	the socket is open
+ *					closes it
+ *	asks; "owner" finds no user and
+ *	does not match: the entry seems
+ *	to be wrong
+ *
+ * So this is looked at before and after. A client that is gone needs no new entry.
+ */
+static bool lt_heal_is_closed(const struct lt_heal_job *job)
+{
+	return job->sk && !READ_ONCE(job->sk->sk_socket);
+}
+
 static void lt_heal_look(struct lt_heal *heal, const struct lt_heal_job *job)
 {
 	struct lt_net *ln = heal->ln;
@@ -127,7 +146,7 @@ static void lt_heal_look(struct lt_heal *heal, const struct lt_heal_job *job)
 	u64 memory;
 
 	if (mode == NF_LOOPTRACK_MODE_OFF || !lt_unanswered_still(job->ct) ||
-	    !lt_ct_may_evict(job->ct))
+	    !lt_ct_may_evict(job->ct) || lt_heal_is_closed(job))
 		return;
 
 	memory = lt_heal_memory(heal, job->ct, enforce);
@@ -140,6 +159,8 @@ static void lt_heal_look(struct lt_heal *heal, const struct lt_heal_job *job)
 	case LT_HEAL_RIGHT:
 		break;
 	case LT_HEAL_WRONG:
+		if (lt_heal_is_closed(job))
+			break;
 		if (lt_heal_remembers(heal, memory)) {
 			lt_stats_inc(&ln->stats, HEAL_AGAIN);
 			break;
