@@ -37,6 +37,14 @@
 /* No other flow takes the place of one that may not have its new entry yet. */
 #define LT_HEAL_FRESH	(6 * HZ)
 
+/* Namespaces whose rules are asked at the same time, and how long each is before the
+ * next has its turn; a job more, which takes four seconds at most.
+ */
+#define LT_HEAL_WORKERS	4
+#define LT_HEAL_TURN	(HZ / 10)
+
+static struct workqueue_struct *lt_heal_workers;
+
 static u8 lt_heal_mode(const struct lt_net *ln)
 {
 	return lt_mode(ln, NF_LOOPTRACK_FEATURE_HEAL);
@@ -190,18 +198,26 @@ static void lt_heal_look(struct lt_heal *heal, const struct lt_heal_job *job)
  */
 void lt_heal_queue(struct lt_heal *heal, unsigned long delay)
 {
-	queue_delayed_work(system_unbound_wq, &heal->work, delay);
+	queue_delayed_work(lt_heal_workers, &heal->work, delay);
 }
 
 static void lt_heal_work(struct work_struct *work)
 {
 	struct lt_heal *heal = container_of(to_delayed_work(work), struct lt_heal,
 					    work);
+	unsigned long end = jiffies + LT_HEAL_TURN;
 	bool early = false;
 	unsigned int i;
 
 	for (i = 0; i < LT_HEAL_JOBS; i++) {
-		struct lt_heal_job *job = &heal->jobs[i];
+		struct lt_heal_job *job = &heal->jobs[heal->next % LT_HEAL_JOBS];
+
+		if (time_after(jiffies, end)) {
+			/* Behind the other namespaces. */
+			lt_heal_queue(heal, 0);
+			return;
+		}
+		heal->next++;
 
 		if (!lt_heal_claim(job, LT_HEAL_READY))
 			continue;
@@ -292,6 +308,33 @@ int lt_heal_start(struct lt_net *ln)
 	lt_unanswered_start(ln);
 
 	return 0;
+}
+
+/**
+ * lt_heal_init() - be ready for namespaces
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int __init lt_heal_init(void)
+{
+	/* The rules of one namespace may take long, and may be asked all the time:
+	 * many such namespaces must not take the machine from others.
+	 */
+	lt_heal_workers = alloc_workqueue("looptrack_heal", WQ_UNBOUND,
+					  LT_HEAL_WORKERS);
+
+	return lt_heal_workers ? 0 : -ENOMEM;
+}
+
+/**
+ * lt_heal_exit() - undo lt_heal_init()
+ *
+ * Context: may sleep. Each namespace has been given to lt_heal_free().
+ */
+void lt_heal_exit(void)
+{
+	destroy_workqueue(lt_heal_workers);
 }
 
 /**

@@ -66,6 +66,7 @@ struct lt_heal_job {
  * @ln: the module's part of the namespace; constant
  * @work: asks the rules
  * @seed: of hashes; constant
+ * @next: the job to begin with; the work's own
  * @jobs: flows to be asked about
  * @memories: what was found wrong: hash of the flow, of its binding, and whether the
  *	entry was evicted. Written by the work.
@@ -75,6 +76,7 @@ struct lt_heal {
 	struct lt_net *ln;
 	struct delayed_work work;
 	u32 seed;
+	unsigned int next;
 	struct lt_heal_job jobs[LT_HEAL_JOBS];
 	u64 memories[LT_HEAL_MEMORIES];
 	u32 since[LT_HEAL_MEMORIES];
@@ -128,5 +130,8 @@ void lt_heal_note_source(const struct sk_buff *skb,
 
 int lt_heal_start(struct lt_net *ln);
 void lt_heal_free(struct lt_net *ln);
+
+int lt_heal_init(void);
+void lt_heal_exit(void);
 
 #endif /* _LT_HEAL_H */
