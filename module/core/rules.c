@@ -13,6 +13,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/dst.h>
+#include <net/ip6_checksum.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -38,11 +39,11 @@
  *
  * Only the NAT chains of one hook run. What they do besides choosing can't be
  * avoided: rules count the packet; "limit", "quota" and "recent" use it up, sets
- * are added to, a LOG rule in a NAT chain logs, and one that chooses at random
- * chooses anew. For the time of the question NAT lists the entry by its source,
- * as it does with any entry: another flow of the same client's address and port
- * may get the same source by it. conntrack counts the entry as long as it is there,
- * in no statistics.
+ * are added to, a LOG rule in a NAT chain logs, one that copies the packet sends the
+ * copy, and one that chooses at random chooses anew. For the time of the question
+ * NAT lists the entry by its source, as it does with any entry: another flow of the
+ * same client's address and port may get the same source by it. conntrack counts the
+ * entry as long as it is there, in no statistics.
  */
 
 /* A question is being asked on this CPU: by BHs off nothing else runs there. */
@@ -79,8 +80,29 @@ static bool lt_rules_leaves(const struct lt_question *q)
 	return q->hook == NF_INET_POST_ROUTING || q->hook == NF_INET_LOCAL_OUT;
 }
 
+/* A checksum that is not the packet's. Rules that reject look at it before they send
+ * an error or a RST, which must not happen for a packet that nobody has sent.
+ */
+static __sum16 lt_rules_wrong_sum(const struct sk_buff *skb,
+				  const struct nf_conntrack_tuple *t)
+{
+	unsigned int len = skb->len - skb_transport_offset(skb);
+	__wsum sum = csum_partial(skb_transport_header(skb), len, 0);
+	const __sum16 one = (__force __sum16)htons(1);
+	__sum16 right;
+
+	if (t->src.l3num == NFPROTO_IPV6)
+		right = csum_ipv6_magic(&t->src.u3.in6, &t->dst.u3.in6, len,
+					t->dst.protonum, sum);
+	else
+		right = csum_tcpudp_magic(t->src.u3.ip, t->dst.u3.ip, len,
+					  t->dst.protonum, sum);
+
+	return right == one ? (__force __sum16)htons(2) : one;
+}
+
 /* What begins a flow of that protocol: a SYN, an INIT without its chunk, an echo
- * request. Checksums are of no use here.
+ * request.
  */
 static void lt_rules_put_ports(struct sk_buff *skb,
 			       const struct nf_conntrack_tuple *t)
@@ -99,12 +121,14 @@ static void lt_rules_put_ports(struct sk_buff *skb,
 		th->doff = sizeof(*th) / 4;
 		th->syn = 1;
 		th->window = htons(65535);
+		th->check = lt_rules_wrong_sum(skb, t);
 		break;
 	case IPPROTO_UDP:
 		uh = skb_put_zero(skb, sizeof(*uh));
 		uh->source = t->src.u.udp.port;
 		uh->dest = t->dst.u.udp.port;
 		uh->len = htons(sizeof(*uh));
+		uh->check = lt_rules_wrong_sum(skb, t);
 		break;
 	case IPPROTO_SCTP:
 		sctp = skb_put_zero(skb, sizeof(*sctp));
