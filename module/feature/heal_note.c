@@ -135,6 +135,13 @@ static struct dst_entry *lt_heal_dst_get(const struct sk_buff *skb)
 	return dst;
 }
 
+/* What a tunnel of another namespace sends here has that one's device. */
+static int lt_heal_input(const struct nf_hook_state *state)
+{
+	return state->in && net_eq(dev_net(state->in), state->net) ?
+	       state->in->ifindex : 0;
+}
+
 static void lt_heal_see(struct lt_heal_side *side, const struct sk_buff *skb,
 			const struct nf_hook_state *state)
 {
@@ -146,7 +153,7 @@ static void lt_heal_see(struct lt_heal_side *side, const struct sk_buff *skb,
 	side->mark = skb->mark;
 	side->dst = arrives ? NULL : lt_heal_dst_get(skb);
 	side->ifindex = dev->ifindex;
-	side->in = leaves && state->in ? state->in->ifindex : 0;
+	side->in = leaves ? lt_heal_input(state) : 0;
 }
 
 /* Until the packet has left, in most cases. A SYN that is sent again may be no more
