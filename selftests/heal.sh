@@ -309,7 +309,7 @@ left_alone() {
 	local family=$1 ip=ip server before
 
 	[ "$family" = 4 ] || ip=ip6
-	clean_topology && heal "$r" enforce || return
+	clean_topology && heal "$r" off || return
 	server=$(server "$family")
 	rules "$r" nft "$family" <<<"prerouting udp 5061 dnat $(net "$family" 9 77)" || return
 	in_ns "$r" nft -f - <<-EOT || fail "cannot set rules" || return
@@ -329,6 +329,7 @@ left_alone() {
 	before=$(entries "$r" "$family" udp)
 	in_ns "$r" conntrack -U -f "ipv$family" -p udp --orig-port-dst 5061 -t 60 -u FIXED_TIMEOUT \
 		>/dev/null 2>&1
+	heal "$r" enforce || return
 	rules "$r" nft "$family" <<-EOT || return
 		prerouting udp 5061 dnat $server
 		prerouting udp 69 dnat $(net "$family" 9 77)

@@ -102,7 +102,7 @@ broadcast() {
 	busywait 5000 unanswered "$c0" 4 2 || fail "the flows do not begin" || return
 	before=$(entries "$c0" 4 udp)
 	rules "$c0" nft 4 <<<"output udp 5061 dnat $server4" || return
-	left "$c0" 4 heal_asked 3 "$before"
+	left "$c0" 4 heal_asked 5 "$before"
 	ended $?
 }
 
