@@ -8,7 +8,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need ip nft conntrack genl exclusions_talk looptrack
+need ip nft conntrack genl exclusions_talk scene looptrack
 need_module
 tmpdir
 
@@ -411,8 +411,78 @@ subtest "a rule of INPUT for the route" by_route
 subtest "a conntrack table without a limit" unlimited
 either "a rule that rejects, IPv4" rejected 4
 either "a rule that rejects, IPv6" rejected 6
+# A mark that rules of the first hook set, as kube-proxy's do, is there for those of the
+# second.
+marked() {
+	local server
+
+	host "$1" && in_ns "$a" nft -f - <<-EOT || return
+		table $ip t {
+			chain output {
+				type nat hook output priority -100
+				udp dport 80 meta mark set meta mark | 0x4000
+			}
+			chain postrouting {
+				type nat hook postrouting priority 100
+				meta mark & 0x4000 != 0x4000 return
+				snat to $other
+			}
+		}
+	EOT
+	compare "$a" "$a" udp "$me" 20001 "$(dst "$1" 1)" 80 "as $l$other$r_:20001." &&
+		compare "$a" "$a" udp "$me" 20002 "$(dst "$1" 1)" 81 "No NAT rule applies" ||
+		return
+	topology || return
+	server=$(server "$1") me=10.99.0.2
+	[ "$1" = 4 ] || me=fd99::2
+	in_ns "$r" nft -f - <<-EOT || return
+		table $ip t {
+			chain prerouting {
+				type nat hook prerouting priority -100
+				udp dport 80 meta mark set 0x4000
+			}
+			chain postrouting {
+				type nat hook postrouting priority 100
+				meta mark 0x4000 masquerade
+			}
+		}
+	EOT
+	compare "$r" "$c0" udp "$me" 20001 "$server" 80 "as $l$(router "$1")$r_:20001."
+}
+
+# Rules for a user: the socket that sends the flow is found, and its user is asked about.
+used() {
+	host "$1" && in_ns "$a" nft -f - <<-EOT || return
+		table $ip t {
+			chain output {
+				type nat hook output priority -100
+				meta skuid 65534 udp dport 80 dnat to $l$peer$r_:8080
+			}
+		}
+	EOT
+	set -- udp "$l$me$r_" "$l$(dst "$1" 1)$r_:80"
+	scene "$a" "$f" used < <(
+		cat <<-EOT
+			spawn w
+			on w uid 65534
+			on w udp c from 20001
+			udp d from 20002
+			sh looptrack -j -n $a explain $1 $2:20001 $3 >$tmp/theirs
+			sh looptrack -j -n $a explain $1 $2:20002 $3 >$tmp/ours
+			quit w
+		EOT
+	) || return
+	answer=$(<"$tmp/theirs") && says "would send it to $l$peer$r_:8080" '"sender":' || return
+	answer=$(<"$tmp/ours") && says '"sender":' "\"address\":\"$(dst "$f" 1)\"" &&
+		[[ $answer != *8080* ]] || fail "a rule for another user applies: $answer"
+}
+
 either "rules for a mark and a zone, IPv4" matched 4
 either "rules for a mark and a zone, IPv6" matched 6
+either "a mark of the first hook, IPv4" marked 4
+either "a mark of the first hook, IPv6" marked 6
+either "rules for a user, IPv4" used 4
+either "rules for a user, IPv6" used 6
 either "no NAT, no route, IPv6" ends 6
 either "no NAT, no route, IPv4" ends 4
 either "backends at random, IPv4" random 4
