@@ -28,11 +28,15 @@ static int __init lt_init(void)
 	if (err)
 		return err;
 
+	err = lt_heal_init();
+	if (err)
+		goto err_owners;
+
 	lt_linger_init();
 	lt_unanswered_init(lt_heal_wants);
 	err = lt_netns_init();
 	if (err)
-		goto err_owners;
+		goto err_heal;
 
 	err = lt_linger_arm();
 	if (err)
@@ -60,6 +64,8 @@ err_tracer:
 	lt_pkttrace_exit();
 err_netns:
 	lt_netns_exit();
+err_heal:
+	lt_heal_exit();
 err_owners:
 	lt_owners_exit();
 	return err;
@@ -71,6 +77,7 @@ static void __exit lt_exit(void)
 	lt_origin_exit();
 	lt_pkttrace_exit();
 	lt_netns_exit();
+	lt_heal_exit();
 	lt_owners_exit();
 }
 

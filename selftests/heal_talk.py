@@ -6,6 +6,7 @@
     send udp ADDRESS PORT SPORT	sends 5 times a second, writes who answers
     send icmp ADDRESS 0 ID	the same by echo requests
     send tcp ADDRESS PORT SPORT	connects, writes who answers
+    give_up ADDRESS PORT COUNT	begins connections and closes them, 1.5 s later and on
     crowd ADDRESS PORT COUNT	so many sockets from port 20000 on send twice a second
 """
 
@@ -91,6 +92,7 @@ def send_icmp(address, ident):
 def send_udp(address, port, sport):
     """Datagrams by an unconnected socket."""
     sock = socket.socket(family(address), socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     sock.bind(("", sport))
     sock.setblocking(False)
     say("ready")
@@ -123,6 +125,22 @@ def send(proto, address, port, sport):
         send_udp(address, int(port), int(sport))
     else:
         send_tcp(address, int(port), int(sport))
+
+
+def give_up(address, port, count):
+    """Sockets are closed at other times after their SYNs each."""
+    socks = []
+    for _ in range(int(count)):
+        sock = socket.socket(family(address), socket.SOCK_STREAM)
+        sock.setblocking(False)
+        sock.connect_ex((address, int(port)))
+        socks.append(sock)
+    say("ready")
+    time.sleep(1.5)
+    for sock in socks:
+        sock.close()
+        time.sleep(0.15)
+    say("gone")
 
 
 def crowd(address, port, count):

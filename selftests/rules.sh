@@ -8,7 +8,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need ip nft conntrack genl exclusions_talk looptrack
+need ip nft conntrack genl exclusions_talk scene looptrack
 need_module
 tmpdir
 
@@ -185,6 +185,74 @@ forwarded() {
 	[ "$before" = "$(in_ns "$r" conntrack -C)" ] || fail "questions leave entries"
 }
 
+# A rule for the source that matches the device by which a packet has come; not one that
+# this host sends.
+by_input() {
+	local server
+
+	forms "$1"
+	topology || return
+	server=$(server "$1") me=10.99.0.2
+	[ "$1" = 4 ] || me=fd99::2
+	in_ns "$r" nft -f - <<-EOT || return
+		table $ip t {
+			chain postrouting {
+				type nat hook postrouting priority 100
+				iifname "c0" oifname "s" masquerade
+			}
+		}
+	EOT
+	compare "$r" "$c0" udp "$me" 20001 "$server" 80 "as $l$(router "$1")$r_:20001." &&
+		ask "$r" -i c1 udp "$l$me$r_:20002" "$l$server$r_:80" &&
+		says "No NAT rule applies" &&
+		ask "$r" udp "$l$(router "$1")$r_:20003" "$l$server$r_:80" &&
+		says "No NAT rule applies"
+}
+
+# A rule of INPUT that looks at the packet's route.
+by_route() {
+	forms 4
+	topology && in_ns "$r" iptables-nft -w -t nat -A INPUT -p udp -m realm --realm 0 \
+		-j SNAT --to-source 10.99.8.1 2>/dev/null || skip "no match of realms" || return
+	compare "$r" "$c0" udp 10.99.0.2 20001 10.99.0.1 80 '"hook":"input","answer":"asked"' &&
+		says '"address":"10.99.8.1"'
+}
+
+# A rule that rejects sends nothing to whoever is said to have sent the packet.
+rejected() {
+	local proto before
+
+	host "$1" && in_ns "$a" nft -f - <<-EOT || skip "no reject in a NAT chain" || return
+		table $ip t {
+			chain output {
+				type nat hook output priority -100
+				udp dport 80 reject
+				tcp dport 80 reject with tcp reset
+			}
+		}
+	EOT
+	before=$(in_ns "$a" cat /proc/net/snmp /proc/net/snmp6)
+	for proto in udp tcp; do
+		ask "$a" "$proto" "$l$me$r_:20001" "$l$(dst "$1" 1)$r_:80" &&
+			says "of output would not accept it" '"answer":"refused"' || return
+	done
+	[ "$before" = "$(in_ns "$a" cat /proc/net/snmp /proc/net/snmp6)" ] ||
+		fail "something was sent"
+}
+
+# A table without a limit is not full.
+unlimited() {
+	local max
+
+	host 4 && load "$a" nft 4 <<<"output -,$(dst 4 1),80 dnat=$peer:8080" || return
+	max=$(sysctl -n net.netfilter.nf_conntrack_max) &&
+		sysctl -qw net.netfilter.nf_conntrack_max=0 || skip "cannot be set" || return
+	ask "$a" udp "$me:20001" "$(dst 4 1):80" && says "would send it to $peer:8080"
+	set -- $?
+	sysctl -qw "net.netfilter.nf_conntrack_max=$max"
+	return "$1"
+}
+
 # Rules for a mark, and for a zone.
 matched() {
 	host "$1" && in_ns "$a" nft -f - <<-EOT || return
@@ -337,8 +405,84 @@ either "forwarded flows, nft, IPv6" forwarded 6 nft udp tcp
 either "forwarded flows, nft, IPv4" forwarded 4 nft udp tcp
 either "forwarded flows, iptables-nft, IPv4" forwarded 4 iptables tcp
 variant "forwarded flows, iptables-legacy, IPv6" forwarded 6 legacy udp
+either "a rule for the input device, IPv4" by_input 4
+either "a rule for the input device, IPv6" by_input 6
+subtest "a rule of INPUT for the route" by_route
+subtest "a conntrack table without a limit" unlimited
+either "a rule that rejects, IPv4" rejected 4
+either "a rule that rejects, IPv6" rejected 6
+# A mark that rules of the first hook set, as kube-proxy's do, is there for those of the
+# second.
+marked() {
+	local server
+
+	host "$1" && in_ns "$a" nft -f - <<-EOT || return
+		table $ip t {
+			chain output {
+				type nat hook output priority -100
+				udp dport 80 meta mark set meta mark | 0x4000
+			}
+			chain postrouting {
+				type nat hook postrouting priority 100
+				meta mark & 0x4000 != 0x4000 return
+				snat to $other
+			}
+		}
+	EOT
+	compare "$a" "$a" udp "$me" 20001 "$(dst "$1" 1)" 80 "as $l$other$r_:20001." &&
+		compare "$a" "$a" udp "$me" 20002 "$(dst "$1" 1)" 81 "No NAT rule applies" ||
+		return
+	topology || return
+	server=$(server "$1") me=10.99.0.2
+	[ "$1" = 4 ] || me=fd99::2
+	in_ns "$r" nft -f - <<-EOT || return
+		table $ip t {
+			chain prerouting {
+				type nat hook prerouting priority -100
+				udp dport 80 meta mark set 0x4000
+			}
+			chain postrouting {
+				type nat hook postrouting priority 100
+				meta mark 0x4000 masquerade
+			}
+		}
+	EOT
+	compare "$r" "$c0" udp "$me" 20001 "$server" 80 "as $l$(router "$1")$r_:20001."
+}
+
+# Rules for a user: the socket that sends the flow is found, and its user is asked about.
+used() {
+	host "$1" && in_ns "$a" nft -f - <<-EOT || return
+		table $ip t {
+			chain output {
+				type nat hook output priority -100
+				meta skuid 65534 udp dport 80 dnat to $l$peer$r_:8080
+			}
+		}
+	EOT
+	set -- udp "$l$me$r_" "$l$(dst "$1" 1)$r_:80"
+	scene "$a" "$f" used < <(
+		cat <<-EOT
+			spawn w
+			on w uid 65534
+			on w udp c from 20001
+			udp d from 20002
+			sh looptrack -j -n $a explain $1 $2:20001 $3 >$tmp/theirs
+			sh looptrack -j -n $a explain $1 $2:20002 $3 >$tmp/ours
+			quit w
+		EOT
+	) || return
+	answer=$(<"$tmp/theirs") && says "would send it to $l$peer$r_:8080" '"sender":' || return
+	answer=$(<"$tmp/ours") && says '"sender":' "\"address\":\"$(dst "$f" 1)\"" &&
+		[[ $answer != *8080* ]] || fail "a rule for another user applies: $answer"
+}
+
 either "rules for a mark and a zone, IPv4" matched 4
 either "rules for a mark and a zone, IPv6" matched 6
+either "a mark of the first hook, IPv4" marked 4
+either "a mark of the first hook, IPv6" marked 6
+either "rules for a user, IPv4" used 4
+either "rules for a user, IPv6" used 6
 either "no NAT, no route, IPv6" ends 6
 either "no NAT, no route, IPv4" ends 4
 either "backends at random, IPv4" random 4

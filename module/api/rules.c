@@ -40,12 +40,14 @@ static_assert((int)NF_LOOPTRACK_HOOK_POST_ROUTING == (int)NF_INET_POST_ROUTING);
  * @msg: where the answer goes
  * @zone: conntrack zone
  * @flow: as its client sends it
+ * @in: the device it comes by, or NULL
  * @question: with the packet as it is now
  */
 struct lt_first {
 	struct sk_buff *msg;
 	struct nf_conntrack_zone zone;
 	struct nf_conntrack_tuple flow;
+	struct net_device *in;
 	struct lt_question question;
 };
 
@@ -214,10 +216,14 @@ static int lt_rules_step(struct lt_first *first, unsigned int hook,
 
 	q->hook = hook;
 	q->dev = dev;
+	q->in = hook == NF_INET_POST_ROUTING ? first->in : NULL;
 	q->dst = dst;
 	result = lt_rules_ask(q, &answer);
 	q->dst = NULL;
 
+	/* As rules of the one hook mark a packet for those of the next. */
+	if (!result)
+		q->marks = answer.marks;
 	if (!result && (hook == NF_INET_PRE_ROUTING || hook == NF_INET_LOCAL_OUT)) {
 		q->packet.dst.u3 = answer.addr;
 		q->packet.dst.u.all = answer.port;
@@ -249,21 +255,51 @@ static struct dst_entry *lt_rules_route(const struct lt_first *first)
 	return lt_route_output(q->net, &q->packet, q->marks.packet);
 }
 
+/* The socket that sends the flow, referenced, or NULL: none has these addresses and
+ * ports yet.
+ */
+static struct sock *lt_rules_sender_get(const struct lt_question *q,
+					const struct net_device *dev)
+{
+	struct sock *sk;
+
+	if (q->packet.dst.protonum != IPPROTO_TCP)
+		return lt_sock_server_get(q->net, &q->packet, dev->ifindex);
+
+	sk = lt_sock_find(q->net, &q->packet, NULL);
+	if (!sk || sk_fullsock(sk))
+		return sk;
+	sock_gen_put(sk);
+	return NULL;
+}
+
+/* Return: 0 or -EMSGSIZE. */
+static int lt_rules_put_sender(const struct lt_first *first)
+{
+	struct sock *sk = first->question.sk;
+
+	return sk ? nla_put_u64_64bit(first->msg, NF_LOOPTRACK_A_RULES_SENDER,
+				      lt_sock_cookie(sk),
+				      NF_LOOPTRACK_A_RULES_PAD) : 0;
+}
+
 /* Return: 0 or -EMSGSIZE. */
 static int lt_rules_walk_sent(struct lt_first *first)
 {
-	const struct lt_question *q = &first->question;
-	struct dst_entry *dst = lt_rules_route(first);
+	struct lt_question *q = &first->question;
+	struct dst_entry *dst;
 	int go;
 
 	if (nla_put_flag(first->msg, NF_LOOPTRACK_A_RULES_IS_SENT))
-		go = -EMSGSIZE;
-	else if (IS_ERR(dst))
-		go = lt_rules_put_end(first, NF_INET_LOCAL_OUT, NULL, -EHOSTUNREACH);
-	else
-		go = lt_rules_step(first, NF_INET_LOCAL_OUT, dst->dev, dst);
+		return -EMSGSIZE;
+
+	dst = lt_rules_route(first);
 	if (IS_ERR(dst))
-		return go;
+		return lt_rules_put_end(first, NF_INET_LOCAL_OUT, NULL, -EHOSTUNREACH);
+
+	q->sk = lt_rules_sender_get(q, dst->dev);
+	go = lt_rules_put_sender(first) ?:
+	     lt_rules_step(first, NF_INET_LOCAL_OUT, dst->dev, dst);
 	if (go <= 0)
 		goto out;
 
@@ -271,9 +307,12 @@ static int lt_rules_walk_sent(struct lt_first *first)
 	if (!nf_inet_addr_cmp(&q->packet.dst.u3, &first->flow.dst.u3)) {
 		dst_release(dst);
 		dst = lt_rules_route(first);
-		if (IS_ERR(dst))
-			return lt_rules_put_end(first, NF_INET_POST_ROUTING, NULL,
-						-EHOSTUNREACH);
+		if (IS_ERR(dst)) {
+			go = lt_rules_put_end(first, NF_INET_POST_ROUTING, NULL,
+					      -EHOSTUNREACH);
+			dst = NULL;
+			goto out;
+		}
 	}
 
 	go = lt_rules_step(first, NF_INET_POST_ROUTING, dst->dev, dst);
@@ -281,6 +320,8 @@ static int lt_rules_walk_sent(struct lt_first *first)
 		go = lt_rules_put_leaves(first, dst->dev);
 out:
 	dst_release(dst);
+	if (q->sk)
+		sock_gen_put(q->sk);
 	return go;
 }
 
@@ -299,9 +340,10 @@ static bool lt_rules_is_forwarding(const struct lt_question *q)
 }
 
 /* Return: 0 or -EMSGSIZE. */
-static int lt_rules_walk_arriving(struct lt_first *first, struct net_device *in)
+static int lt_rules_walk_arriving(struct lt_first *first)
 {
 	struct lt_question *q = &first->question;
+	struct net_device *in = first->in;
 	struct dst_entry *dst;
 	int go, err;
 
@@ -318,7 +360,7 @@ static int lt_rules_walk_arriving(struct lt_first *first, struct net_device *in)
 	}
 
 	if (lt_route_is_delivered(dst, q->packet.src.l3num)) {
-		go = lt_rules_step(first, NF_INET_LOCAL_IN, in, NULL);
+		go = lt_rules_step(first, NF_INET_LOCAL_IN, in, dst);
 		if (go > 0)
 			go = nla_put_flag(first->msg,
 					  NF_LOOPTRACK_A_RULES_IS_DELIVERED);
@@ -377,7 +419,8 @@ static int lt_rules_fill(struct lt_first *first, struct genl_info *info)
 	     nla_put_flag(first->msg, NF_LOOPTRACK_A_RULES_IS_DERIVED)))
 		return -EMSGSIZE;
 
-	return lt_rules_walk_arriving(first, in);
+	first->in = in;
+	return lt_rules_walk_arriving(first);
 }
 
 int looptrack_nl_rules_get_doit(struct sk_buff *skb, struct genl_info *info)

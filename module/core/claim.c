@@ -56,9 +56,10 @@ struct nf_conn *lt_claim(const struct nf_conn *ct)
 	struct nf_conn *claim;
 	int err;
 
-	/* In a full table another one would have to go for it. */
+	/* In a full table another one would have to go for it. 0 is no limit. */
 	if (!nf_ct_invert_tuple(&flow, reply) ||
-	    nf_conntrack_count(nf_ct_net(ct)) >= nf_conntrack_max)
+	    (nf_conntrack_max &&
+	     nf_conntrack_count(nf_ct_net(ct)) >= nf_conntrack_max))
 		return ERR_PTR(-ENOMEM);
 
 	claim = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &flow, reply,

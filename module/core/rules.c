@@ -13,6 +13,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/dst.h>
+#include <net/ip6_checksum.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -38,11 +39,11 @@
  *
  * Only the NAT chains of one hook run. What they do besides choosing can't be
  * avoided: rules count the packet; "limit", "quota" and "recent" use it up, sets
- * are added to, a LOG rule in a NAT chain logs, and one that chooses at random
- * chooses anew. For the time of the question NAT lists the entry by its source,
- * as it does with any entry: another flow of the same client's address and port
- * may get the same source by it. conntrack counts the entry as long as it is there,
- * in no statistics.
+ * are added to, a LOG rule in a NAT chain logs, one that copies the packet sends the
+ * copy, and one that chooses at random chooses anew. For the time of the question
+ * NAT lists the entry by its source, as it does with any entry: another flow of the
+ * same client's address and port may get the same source by it. conntrack counts the
+ * entry as long as it is there, in no statistics.
  */
 
 /* A question is being asked on this CPU: by BHs off nothing else runs there. */
@@ -73,14 +74,35 @@ static bool lt_rules_is_source(const struct lt_question *q)
 	return q->hook == NF_INET_POST_ROUTING || q->hook == NF_INET_LOCAL_IN;
 }
 
-/* Does this host send the packet, so that it has a route already? */
+/* Is it on its way out? */
 static bool lt_rules_leaves(const struct lt_question *q)
 {
 	return q->hook == NF_INET_POST_ROUTING || q->hook == NF_INET_LOCAL_OUT;
 }
 
+/* A checksum that is not the packet's. Rules that reject look at it before they send
+ * an error or a RST, which must not happen for a packet that nobody has sent.
+ */
+static __sum16 lt_rules_wrong_sum(const struct sk_buff *skb,
+				  const struct nf_conntrack_tuple *t)
+{
+	unsigned int len = skb->len - skb_transport_offset(skb);
+	__wsum sum = csum_partial(skb_transport_header(skb), len, 0);
+	const __sum16 one = (__force __sum16)htons(1);
+	__sum16 right;
+
+	if (t->src.l3num == NFPROTO_IPV6)
+		right = csum_ipv6_magic(&t->src.u3.in6, &t->dst.u3.in6, len,
+					t->dst.protonum, sum);
+	else
+		right = csum_tcpudp_magic(t->src.u3.ip, t->dst.u3.ip, len,
+					  t->dst.protonum, sum);
+
+	return right == one ? (__force __sum16)htons(2) : one;
+}
+
 /* What begins a flow of that protocol: a SYN, an INIT without its chunk, an echo
- * request. Checksums are of no use here.
+ * request.
  */
 static void lt_rules_put_ports(struct sk_buff *skb,
 			       const struct nf_conntrack_tuple *t)
@@ -99,12 +121,14 @@ static void lt_rules_put_ports(struct sk_buff *skb,
 		th->doff = sizeof(*th) / 4;
 		th->syn = 1;
 		th->window = htons(65535);
+		th->check = lt_rules_wrong_sum(skb, t);
 		break;
 	case IPPROTO_UDP:
 		uh = skb_put_zero(skb, sizeof(*uh));
 		uh->source = t->src.u.udp.port;
 		uh->dest = t->dst.u.udp.port;
 		uh->len = htons(sizeof(*uh));
+		uh->check = lt_rules_wrong_sum(skb, t);
 		break;
 	case IPPROTO_SCTP:
 		sctp = skb_put_zero(skb, sizeof(*sctp));
@@ -199,9 +223,9 @@ static struct nf_conn *lt_rules_entry(const struct lt_question *q)
 	struct nf_conntrack_tuple reply;
 	struct nf_conn *ct;
 
-	/* In a full table another one would have to go for it. */
+	/* In a full table another one would have to go for it. 0 is no limit. */
 	if (!nf_ct_invert_tuple(&reply, &q->packet) ||
-	    nf_conntrack_count(q->net) >= nf_conntrack_max)
+	    (nf_conntrack_max && nf_conntrack_count(q->net) >= nf_conntrack_max))
 		return NULL;
 
 	ct = nf_conntrack_alloc(q->net, q->zone, flow, &reply, GFP_ATOMIC);
@@ -214,6 +238,23 @@ static struct nf_conn *lt_rules_entry(const struct lt_question *q)
 #if IS_ENABLED(CONFIG_NF_CONNTRACK_MARK)
 	ct->mark = q->marks.flow;
 #endif
+	/*
+	 * The memory may have been another entry's, of which a reader has found the
+	 * address in the hash:
+	 *
+	 *	CPU 0, here			CPU 1, looks a packet up
+	 *					finds the old entry in the hash
+	 *	gets its memory, which was
+	 *	freed; writes status and net
+	 *	gives it references
+	 *					refcount_inc_not_zero() succeeds
+	 *					reads the old entry's status: it
+	 *					is confirmed, and the tuple fits
+	 *
+	 * What has been written has to be seen by whoever sees a reference, as where
+	 * conntrack itself gives the first one.
+	 */
+	smp_wmb();
 	/* The packet's and ours: a rule may free the packet. */
 	refcount_set(&ct->ct_general.use, 2);
 
@@ -276,9 +317,14 @@ static int lt_rules_run(const struct lt_question *q, struct lt_answer *answer)
 		return -ENOMEM;
 	}
 	nf_ct_set(skb, ct, IP_CT_NEW);
+	/* A frame's header of no length. Some kernels' LOG and matches ask whether it
+	 * has a length, and not whether there is one: they would read far behind the
+	 * packet. For a look-up of a route, which logs, there is none.
+	 */
+	skb_reset_mac_header(skb);
 
 	nf_hook_state_init(&state, q->hook, q->packet.src.l3num,
-			   leaves ? NULL : q->dev, leaves ? q->dev : NULL,
+			   leaves ? q->in : q->dev, leaves ? q->dev : NULL,
 			   leaves ? q->sk : NULL, q->net, NULL);
 	begin = local_clock();
 	verdict = nf_nat_inet_fn(base->priv, skb, &state);
@@ -312,8 +358,11 @@ int lt_rules_ask(const struct lt_question *question, struct lt_answer *answer)
 {
 	int err = -EBUSY;
 
-	if (!lt_rules_knows(question->packet.dst.protonum) ||
-	    !question->dev || (lt_rules_leaves(question) && !question->dst))
+	/* Behind PRE_ROUTING each packet has a route, and matches rely on it: "realm"
+	 * follows the pointer as it is.
+	 */
+	if (!lt_rules_knows(question->packet.dst.protonum) || !question->dev ||
+	    (question->hook != NF_INET_PRE_ROUTING && !question->dst))
 		return -EINVAL;
 
 	local_bh_disable();

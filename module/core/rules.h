@@ -24,9 +24,11 @@ struct sock;
  * @packet: addresses and ports; of TCP, UDP, SCTP or an ICMP echo, IPv4 or IPv6
  * @flow: what the client sent, if NAT has changed the destination since; or NULL
  * @dev: the device it comes by, or leaves by
+ * @in: POST_ROUTING: the device that a forwarded packet has come by, which rules may
+ *	match there, too; else NULL
  * @sk: LOCAL_OUT, POST_ROUTING: the local socket that sends it, or NULL
- * @dst: LOCAL_OUT: its route before NAT, whose device @dev is; POST_ROUTING: its
- *	route
+ * @dst: LOCAL_OUT: its route before NAT, whose device @dev is; POST_ROUTING and
+ *	LOCAL_IN: its route; PRE_ROUTING: NULL
  * @marks: its marks
  */
 struct lt_question {
@@ -36,6 +38,7 @@ struct lt_question {
 	struct nf_conntrack_tuple packet;
 	const struct nf_conntrack_tuple *flow;
 	struct net_device *dev;
+	struct net_device *in;
 	struct sock *sk;
 	struct dst_entry *dst;
 	struct lt_nat_marks marks;

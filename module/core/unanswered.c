@@ -16,12 +16,14 @@
 /*
  * An entry does not tell how old it is, and its packets are not to pay for being
  * counted. So a work walks through conntrack's table. In each entry that has no
- * answer it counts, in two bits, the rounds that have met it so. The rounds are a
- * second apart for each entry: one that is met for the third time has gone without
- * an answer for two seconds. The next packet of it is looked at, which sets the
- * count back to one: a flow has its next turn after two more rounds. With TCP the
- * first round is enough: it looks at a SYN that is sent again, a second after the
- * one before at least.
+ * answer it counts, in two bits, the rounds that have met it so. The rounds are 0.8 s
+ * apart for each entry: one that is met for the third time has gone without an answer
+ * for 1.6 s. The next packet of it is looked at, which sets the count back to one: a
+ * flow has its next turn after two more rounds. With TCP the first round is enough: it
+ * looks at a SYN that is sent again, a second after the one before at least. So a round
+ * is shorter than a second, also with the pause that may be before it: the first SYN
+ * that is sent again finds its entry marked. The one after it, up to Linux 6.4 two
+ * seconds later, is the first that can be healed.
  *
  * The walk has eight turns in a round. A turn ends after LT_UNANSWERED_BUCKETS or
  * LT_UNANSWERED_ENTRIES, so that a round of a very large table takes longer, and
@@ -29,9 +31,9 @@
  * Where no namespace has both NAT and entries there is no walk.
  */
 #define LT_UNANSWERED_TURNS	8
-#define LT_UNANSWERED_PAUSE	(HZ / LT_UNANSWERED_TURNS + 1)
+#define LT_UNANSWERED_PAUSE	(HZ / 10 + 1)
 /* Before it is seen whether there is something to walk for. */
-#define LT_UNANSWERED_IDLE	(HZ / 4)
+#define LT_UNANSWERED_IDLE	(HZ / 10)
 #define LT_UNANSWERED_BUCKETS	32768
 #define LT_UNANSWERED_ENTRIES	8192
 

@@ -18,7 +18,7 @@ struct lt_net;
  * @ct: its entry
  *
  * Context: any.
- * Return: true if it had no answer for two seconds at least, or is TCP, and has none
+ * Return: true if it had no answer for two rounds at least, or is TCP, and has none
  * now.
  */
 static inline bool lt_unanswered_is_due(const struct nf_conn *ct)

@@ -2,20 +2,15 @@
 /* Feature heal: unanswered flows whose rules have changed get a new entry. */
 
 #include <linux/jhash.h>
-#include <linux/netdevice.h>
-#include <linux/netfilter.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
-#include <net/dst.h>
 #include <net/netfilter/nf_conntrack_core.h>
-#include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/sock.h>
 
 #include "core/ct.h"
 #include "core/nathook.h"
-#include "core/pass.h"
 #include "core/unanswered.h"
 #include "feature/heal.h"
 #include "net.h"
@@ -38,205 +33,21 @@
  * as the old one was. So what was found wrong is remembered for a minute, and left
  * alone when it is found again.
  */
-#define LT_HEAL_JOBS	64
-#define LT_HEAL_PROBES	8
-#define LT_HEAL_MEMORIES	1024
 #define LT_HEAL_FORGET	(60 * HZ)
 /* No other flow takes the place of one that may not have its new entry yet. */
 #define LT_HEAL_FRESH	(6 * HZ)
 
-/* Who has a job. Each step is made by one who wins a cmpxchg. */
-enum lt_heal_state {
-	LT_HEAL_FREE,		/* nobody */
-	LT_HEAL_TAKEN,		/* a packet that is being noted, or the work */
-	LT_HEAL_READY,		/* nobody, and it is complete */
-};
-
-/**
- * struct lt_heal - what is known of a namespace's flows
- * @ln: the module's part of the namespace; constant
- * @work: asks the rules
- * @seed: of hashes; constant
- * @jobs: flows to be asked about
- * @memories: what was found wrong: hash of the flow, of its binding, and whether the
- *	entry was evicted. Written by the work.
- * @since: when, in jiffies; likewise
+/* Namespaces whose rules are asked at the same time, and how long each is before the
+ * next has its turn; a job more, which takes four seconds at most.
  */
-struct lt_heal {
-	struct lt_net *ln;
-	struct delayed_work work;
-	u32 seed;
-	struct lt_heal_job jobs[LT_HEAL_JOBS];
-	u64 memories[LT_HEAL_MEMORIES];
-	u32 since[LT_HEAL_MEMORIES];
-};
+#define LT_HEAL_WORKERS	4
+#define LT_HEAL_TURN	(HZ / 10)
 
-DEFINE_PER_CPU(const struct sk_buff *, lt_heal_noted);
-/* And where. Belongs to the packet if the job says so, too. */
-static DEFINE_PER_CPU(struct lt_heal_job *, lt_heal_job);
+static struct workqueue_struct *lt_heal_workers;
 
 static u8 lt_heal_mode(const struct lt_net *ln)
 {
 	return lt_mode(ln, NF_LOOPTRACK_FEATURE_HEAL);
-}
-
-static bool lt_heal_claim(struct lt_heal_job *job, enum lt_heal_state from)
-{
-	return atomic_read(&job->state) == from &&
-	       atomic_cmpxchg_acquire(&job->state, from, LT_HEAL_TAKEN) == from;
-}
-
-static void lt_heal_release(struct lt_heal_job *job)
-{
-	nf_ct_put(job->ct);
-	dst_release(job->first.dst);
-	dst_release(job->last.dst);
-	if (job->sk)
-		sock_gen_put(job->sk);
-	atomic_set_release(&job->state, LT_HEAL_FREE);
-}
-
-/* Return: false if the flow is left alone, which is counted. */
-static bool lt_heal_may(struct lt_net *ln, const struct sk_buff *skb,
-			const struct nf_conn *ct)
-{
-	unsigned long status = READ_ONCE(ct->status);
-
-#if IS_ENABLED(CONFIG_IP_VS)
-	if (skb->ipvs_property) {
-		lt_stats_inc(&ln->stats, HEAL_FOREIGN);
-		return false;
-	}
-#endif
-	if (ct->master || !lt_ct_is_plain(skb, ct)) {
-		lt_stats_inc(&ln->stats, HEAL_HELPER);
-		return false;
-	}
-	if (status & (IPS_OFFLOAD | IPS_FIXED_TIMEOUT)) {
-		lt_stats_inc(&ln->stats, HEAL_PINNED);
-		return false;
-	}
-
-	return true;
-}
-
-static void lt_heal_see(struct lt_heal_side *side, const struct sk_buff *skb,
-			const struct nf_hook_state *state)
-{
-	const struct net_device *dev = state->hook == NF_INET_PRE_ROUTING ?
-				       state->in : state->out;
-	struct dst_entry *dst = NULL;
-
-	if (state->hook != NF_INET_PRE_ROUTING)
-		dst = skb_dst(skb);
-	side->hook = state->hook;
-	side->mark = skb->mark;
-	side->dst = dst && dst_hold_safe(dst) ? dst : NULL;
-	side->ifindex = dev->ifindex;
-}
-
-/* Until the packet has left, in most cases. A SYN that is sent again may be no more
- * than a second late; the next one comes two seconds later.
- */
-static unsigned int lt_heal_delay(const struct nf_conn *ct)
-{
-	return nf_ct_protonum(ct) == IPPROTO_TCP ? HZ : 1;
-}
-
-static void lt_heal_fill(struct lt_heal_job *job, const struct sk_buff *skb,
-			 struct nf_conn *ct, const struct nf_hook_state *state)
-{
-	struct sock *sk = state->sk;
-
-	nf_conntrack_get(&ct->ct_general);
-	job->skb = skb;
-	job->ct = ct;
-	job->sk = sk && sk_fullsock(sk) && refcount_inc_not_zero(&sk->sk_refcnt) ?
-		  sk : NULL;
-	job->due = jiffies + lt_heal_delay(ct);
-	job->last = (struct lt_heal_side) {};
-	lt_heal_see(&job->first, skb, state);
-}
-
-static struct lt_heal_job *lt_heal_job_get(struct lt_heal *heal,
-					   const struct nf_conn *ct)
-{
-	unsigned int i, first = hash_ptr(ct, ilog2(LT_HEAL_JOBS));
-
-	for (i = 0; i < LT_HEAL_PROBES; i++) {
-		struct lt_heal_job *job = &heal->jobs[(first + i) % LT_HEAL_JOBS];
-
-		if (lt_heal_claim(job, LT_HEAL_FREE))
-			return job;
-	}
-
-	return NULL;
-}
-
-/**
- * lt_heal_note() - note a packet of a flow that gets no answer
- * @ln: the module's part of the network namespace
- * @skb: packet, before NAT chooses a destination
- * @state: of the hook, PRE_ROUTING or LOCAL_OUT
- *
- * Context: softirq, or process context with a hook's RCU read lock.
- */
-void lt_heal_note(struct lt_net *ln, const struct sk_buff *skb,
-		  const struct nf_hook_state *state)
-{
-	/* Pairs with lt_heal_wants(). */
-	struct lt_heal *heal = smp_load_acquire(&ln->heal);
-	enum ip_conntrack_info ctinfo;
-	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
-	struct lt_heal_job *job;
-
-	/* On its second pass a packet meets no rule that could choose. */
-	if (!heal || lt_heal_mode(ln) == NF_LOOPTRACK_MODE_OFF ||
-	    CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL ||
-	    (ctinfo == IP_CT_RELATED && !ct->master) || !lt_unanswered_still(ct))
-		return;
-	if (state->hook == NF_INET_PRE_ROUTING ?
-	    lt_loop_is_second_pass(skb, state) : netif_is_l3_master(state->out))
-		return;
-	if (!lt_unanswered_take(ct) || !lt_heal_may(ln, skb, ct))
-		return;
-
-	job = lt_heal_job_get(heal, ct);
-	if (!job) {
-		lt_stats_inc(&ln->stats, HEAL_BUSY);
-		return;
-	}
-	lt_heal_fill(job, skb, ct, state);
-	this_cpu_write(lt_heal_job, job);
-	this_cpu_write(lt_heal_noted, skb);
-	atomic_set_release(&job->state, LT_HEAL_READY);
-	queue_delayed_work(system_unbound_wq, &heal->work, 1);
-}
-
-/**
- * lt_heal_note_source() - note it once more
- * @skb: packet, before NAT chooses a source, for which lt_heal_follows() is true
- * @state: of the hook, POST_ROUTING
- *
- * Context: softirq, or process context with a hook's RCU read lock.
- */
-void lt_heal_note_source(const struct sk_buff *skb,
-			 const struct nf_hook_state *state)
-{
-	/* Pairs with lt_heal_wants(). */
-	struct lt_heal *heal = smp_load_acquire(&lt_net(state->net)->heal);
-	struct lt_heal_job *job = this_cpu_read(lt_heal_job);
-	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
-
-	this_cpu_write(lt_heal_noted, NULL);
-	/* It may be another namespace's, and that may be gone. */
-	if (!heal || job < heal->jobs || job >= heal->jobs + LT_HEAL_JOBS)
-		return;
-	if (!lt_heal_claim(job, LT_HEAL_READY))
-		return;
-	if (job->skb == skb && job->ct == ct && !job->last.ifindex)
-		lt_heal_see(&job->last, skb, state);
-	atomic_set_release(&job->state, LT_HEAL_READY);
 }
 
 static u64 lt_heal_memory(const struct lt_heal *heal, const struct nf_conn *ct,
@@ -316,6 +127,24 @@ static void lt_heal_act(struct lt_heal *heal, const struct lt_heal_job *job,
 					      NF_LOOPTRACK_DECISION_OBSERVED);
 }
 
+/*
+ * Has the socket been closed? Rules that match its owner don't match it any more, and
+ * what they say then is not what they said of the packet:
+ *
+ *	CPU 0, the work			CPU 1, the client
+ *	the socket is open
+ *					closes it
+ *	asks; "owner" finds no user and
+ *	does not match: the entry seems
+ *	to be wrong
+ *
+ * So this is looked at before and after. A client that is gone needs no new entry.
+ */
+static bool lt_heal_is_closed(const struct lt_heal_job *job)
+{
+	return job->sk && !READ_ONCE(job->sk->sk_socket);
+}
+
 static void lt_heal_look(struct lt_heal *heal, const struct lt_heal_job *job)
 {
 	struct lt_net *ln = heal->ln;
@@ -325,7 +154,7 @@ static void lt_heal_look(struct lt_heal *heal, const struct lt_heal_job *job)
 	u64 memory;
 
 	if (mode == NF_LOOPTRACK_MODE_OFF || !lt_unanswered_still(job->ct) ||
-	    !lt_ct_may_evict(job->ct))
+	    !lt_ct_may_evict(job->ct) || lt_heal_is_closed(job))
 		return;
 
 	memory = lt_heal_memory(heal, job->ct, enforce);
@@ -338,6 +167,8 @@ static void lt_heal_look(struct lt_heal *heal, const struct lt_heal_job *job)
 	case LT_HEAL_RIGHT:
 		break;
 	case LT_HEAL_WRONG:
+		if (lt_heal_is_closed(job))
+			break;
 		if (lt_heal_remembers(heal, memory)) {
 			lt_stats_inc(&ln->stats, HEAL_AGAIN);
 			break;
@@ -358,15 +189,35 @@ static void lt_heal_look(struct lt_heal *heal, const struct lt_heal_job *job)
 	}
 }
 
+/**
+ * lt_heal_queue() - have the jobs looked at
+ * @heal: of the namespace
+ * @delay: in how many jiffies
+ *
+ * Context: any.
+ */
+void lt_heal_queue(struct lt_heal *heal, unsigned long delay)
+{
+	queue_delayed_work(lt_heal_workers, &heal->work, delay);
+}
+
 static void lt_heal_work(struct work_struct *work)
 {
 	struct lt_heal *heal = container_of(to_delayed_work(work), struct lt_heal,
 					    work);
+	unsigned long end = jiffies + LT_HEAL_TURN;
 	bool early = false;
 	unsigned int i;
 
 	for (i = 0; i < LT_HEAL_JOBS; i++) {
-		struct lt_heal_job *job = &heal->jobs[i];
+		struct lt_heal_job *job = &heal->jobs[heal->next % LT_HEAL_JOBS];
+
+		if (time_after(jiffies, end)) {
+			/* Behind the other namespaces. */
+			lt_heal_queue(heal, 0);
+			return;
+		}
+		heal->next++;
 
 		if (!lt_heal_claim(job, LT_HEAL_READY))
 			continue;
@@ -381,7 +232,7 @@ static void lt_heal_work(struct work_struct *work)
 	}
 
 	if (early)
-		queue_delayed_work(system_unbound_wq, &heal->work, HZ / 10);
+		lt_heal_queue(heal, HZ / 10);
 }
 
 static struct lt_heal *lt_heal_alloc(struct lt_net *ln)
@@ -457,6 +308,33 @@ int lt_heal_start(struct lt_net *ln)
 	lt_unanswered_start(ln);
 
 	return 0;
+}
+
+/**
+ * lt_heal_init() - be ready for namespaces
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int __init lt_heal_init(void)
+{
+	/* The rules of one namespace may take long, and may be asked all the time:
+	 * many such namespaces must not take the machine from others.
+	 */
+	lt_heal_workers = alloc_workqueue("looptrack_heal", WQ_UNBOUND,
+					  LT_HEAL_WORKERS);
+
+	return lt_heal_workers ? 0 : -ENOMEM;
+}
+
+/**
+ * lt_heal_exit() - undo lt_heal_init()
+ *
+ * Context: may sleep. Each namespace has been given to lt_heal_free().
+ */
+void lt_heal_exit(void)
+{
+	destroy_workqueue(lt_heal_workers);
 }
 
 /**

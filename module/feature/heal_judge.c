@@ -36,6 +36,7 @@
  * struct lt_heal_case - a side of a flow's binding that is in question
  * @q: the question
  * @ifindex: of its device
+ * @in: of the device by which a forwarded packet came, or 0
  * @source: of the source; else of the destination
  * @addr: the address that the flow has
  * @port: its port
@@ -45,6 +46,7 @@
 struct lt_heal_case {
 	struct lt_question q;
 	int ifindex;
+	int in;
 	bool source;
 	union nf_inet_addr addr;
 	__be16 port;
@@ -74,7 +76,8 @@ static int lt_heal_question(struct lt_net *ln, struct lt_heal_case *c,
 
 	rcu_read_lock();
 	c->q.dev = dev_get_by_index_rcu(ln->net, c->ifindex);
-	if (c->q.dev)
+	c->q.in = c->in ? dev_get_by_index_rcu(ln->net, c->in) : NULL;
+	if (c->q.dev && (c->q.in || !c->in))
 		err = lt_rules_ask(&c->q, answer);
 	rcu_read_unlock();
 
@@ -149,6 +152,7 @@ static void lt_heal_begin(struct lt_heal_case *c, const struct lt_heal_job *job,
 			.marks = { .packet = side->mark },
 		},
 		.ifindex = side->ifindex,
+		.in = side->in,
 		.patience = LT_HEAL_PATIENCE,
 		.source = side->hook == NF_INET_POST_ROUTING,
 	};
@@ -239,6 +243,28 @@ lt_heal_judge_source(struct lt_net *ln, const struct lt_heal_job *job,
 	return lt_heal_ask(ln, c);
 }
 
+/* Has something else than NAT a part in it? NAT tells of what it has changed. IPVS
+ * puts its real server, or its own address, into the reply tuple, and does not tell.
+ */
+static bool lt_heal_is_foreign(const struct lt_heal_job *job)
+{
+	const struct nf_conntrack_tuple *flow, *reply;
+	unsigned long status = READ_ONCE(job->ct->status);
+	u8 proto = nf_ct_protonum(job->ct);
+	bool kept;
+
+	flow = lt_ct_tuple(job->ct, IP_CT_DIR_ORIGINAL);
+	reply = lt_ct_tuple(job->ct, IP_CT_DIR_REPLY);
+	kept = nf_inet_addr_cmp(&flow->dst.u3, &reply->src.u3) &&
+	       ((proto != IPPROTO_TCP && proto != IPPROTO_UDP) ||
+		flow->dst.u.all == reply->src.u.all);
+	if (job->is_foreign || (!kept && !(status & IPS_DST_NAT)))
+		return true;
+
+	return !(status & IPS_SRC_NAT) &&
+	       !nf_inet_addr_cmp(&flow->src.u3, &reply->dst.u3);
+}
+
 /**
  * lt_heal_judge() - would the rules decide the same about a flow
  * @ln: the module's part of the network namespace
@@ -253,6 +279,9 @@ enum lt_heal_finding lt_heal_judge(struct lt_net *ln, const struct lt_heal_job *
 {
 	struct lt_heal_case first, last;
 	enum lt_heal_finding finding;
+
+	if (lt_heal_is_foreign(job))
+		return LT_HEAL_FOREIGN;
 
 	*reply = *lt_ct_tuple(job->ct, IP_CT_DIR_REPLY);
 	finding = lt_heal_judge_destination(ln, job, &first);

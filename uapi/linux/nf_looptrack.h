@@ -250,14 +250,15 @@ enum nf_looptrack_socket {
  * @NF_LOOPTRACK_ANSWER_NO_NAT: This namespace has no NAT, or this kernel's
  *   can't be recognised. Nothing is changed here, as far as is known.
  * @NF_LOOPTRACK_ANSWER_REFUSED: The rules would not accept the packet: a rule
- *   drops it, or NAT finds no address or port for it.
+ *   drops it or gives it to user space, or NAT finds no address or port for
+ *   it.
  * @NF_LOOPTRACK_ANSWER_BUSY: Memory is short, or the table of conntrack is
  *   full.
  * @NF_LOOPTRACK_ANSWER_NO_ROUTE: There is no route to the destination, so
  *   there is no packet here.
- * @NF_LOOPTRACK_ANSWER_NO_SOURCE: The kernel takes no packet from that source
- *   by that device: its reverse path filter, or an address that can't be a
- *   source.
+ * @NF_LOOPTRACK_ANSWER_NO_SOURCE: The kernel takes no such packet by that
+ *   device: its reverse path filter, or an address that no packet may have
+ *   there, such as 127.0.0.1 without route_localnet.
  * @NF_LOOPTRACK_ANSWER_NO_FORWARDING: The packet is for another host, and this
  *   one does not forward it.
  */
@@ -516,6 +517,7 @@ enum nf_looptrack_a_rules {
 	NF_LOOPTRACK_A_RULES_IS_SENT,
 	NF_LOOPTRACK_A_RULES_IS_DELIVERED,
 	NF_LOOPTRACK_A_RULES_IS_DERIVED,
+	NF_LOOPTRACK_A_RULES_SENDER,
 
 	__NF_LOOPTRACK_A_RULES_MAX,
 	NF_LOOPTRACK_A_RULES_MAX = (__NF_LOOPTRACK_A_RULES_MAX - 1)
