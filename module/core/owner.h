@@ -17,7 +17,9 @@ struct pid_namespace;
 
 /* What is known of an owner. */
 enum lt_owner_flag {
-	/* More than one socket sends on the flow, or could when it was new. */
+	/* More than one socket sends on the flow, or could when it was new. Without
+	 * LT_OWNER_NATTED the latter isn't known.
+	 */
 	LT_OWNER_SHARED = BIT(0),
 	/* Both ends are on this host. */
 	LT_OWNER_LOOPBACK = BIT(1),
@@ -37,6 +39,11 @@ enum lt_owner_flag {
 	LT_OWNER_ORPHANED = BIT(7),
 	/* UDP: the flow needs a look twice a second. */
 	LT_OWNER_FREQUENT = BIT(8),
+	/* UDP: NAT had changed the flow when it was noted, so that a look at the port's
+	 * sockets has told whether it is shared. Not so if the flow lost a race for its
+	 * port afterwards, and got another one.
+	 */
+	LT_OWNER_NATTED = BIT(9),
 };
 
 /**
@@ -93,8 +100,14 @@ static inline bool lt_owner_is(const struct lt_owner *owner,
 	return atomic_read(&owner->flags) & flag;
 }
 
+static inline void lt_owner_set(struct lt_owner *owner, enum lt_owner_flag flag)
+{
+	atomic_or(flag, &owner->flags);
+}
+
 /* Return: true if it was so before. */
-static inline bool lt_owner_set(struct lt_owner *owner, enum lt_owner_flag flag)
+static inline bool lt_owner_test_and_set(struct lt_owner *owner,
+					 enum lt_owner_flag flag)
 {
 	return atomic_fetch_or(flag, &owner->flags) & flag;
 }

@@ -172,27 +172,28 @@ struct lt_owner *lt_owner_table_find(const struct nf_conn *ct)
 	return NULL;
 }
 
-/* A UDP flow whose entry is there. Return: true if linger has ended it. */
-static bool lt_owner_sweep_udp(struct lt_owner *owner, struct nf_conn *ct)
+/* Is the socket that sent a UDP flow last gone? And, without NAT, each other one that
+ * could go on with it: no hook would see that.
+ */
+static bool lt_owner_has_left(struct lt_owner *owner)
 {
 	const struct net *net = owner->ln->net;
+	enum lt_udp some = lt_udp_has(net, &owner->flow, READ_ONCE(owner->sender));
 
-	switch (lt_udp_has(net, &owner->flow, READ_ONCE(owner->sender))) {
-	case LT_UDP_SOME:
-		return false;
-	case LT_UDP_UNKNOWN:
+	if (some == LT_UDP_NONE) {
+		some = lt_udp_senders(net, &owner->flow, NULL);
+		if (some == LT_UDP_NONE)
+			lt_owner_set(owner, LT_OWNER_ORPHANED);
+		else if (lt_owner_is(owner, LT_OWNER_NATTED))
+			return true;
+	}
+	/* The next look would be as dear. */
+	if (some == LT_UDP_UNKNOWN) {
 		lt_stats_inc(&owner->ln->stats, WORK_BOUNDED);
 		owner->due = jiffies + LT_OWNER_DUE_MAX;
-		return false;
-	case LT_UDP_NONE:
-		break;
 	}
 
-	if (!lt_owner_is(owner, LT_OWNER_ORPHANED) &&
-	    lt_udp_senders(net, &owner->flow, NULL) == LT_UDP_NONE)
-		lt_owner_set(owner, LT_OWNER_ORPHANED);
-
-	return lt_owner_dead(owner, ct);
+	return some == LT_UDP_NONE;
 }
 
 /* Is an owner of no more use? Under the RCU read lock. */
@@ -212,7 +213,7 @@ static bool lt_owner_is_over(struct lt_owner *owner)
 		if (lt_owner_is(owner, LT_OWNER_FREQUENT) &&
 		    !lt_owner_is(owner, LT_OWNER_SHARED)) {
 			owner->due = jiffies + LT_OWNER_SOON;
-			over = lt_owner_sweep_udp(owner, ct);
+			over = lt_owner_has_left(owner) && lt_owner_dead(owner, ct);
 		}
 	}
 	if (ct)
