@@ -134,6 +134,21 @@ static inline struct lt_net *lt_net(const struct net *net)
 }
 
 /**
+ * lt_net_rcu() - the same in fewer instructions
+ * @net: network namespace
+ *
+ * net_generic() takes the RCU read lock again, out of line where the kernel may be
+ * preempted.
+ *
+ * Context: RCU read lock, as in any hook.
+ * Return: never NULL.
+ */
+static inline struct lt_net *lt_net_rcu(const struct net *net)
+{
+	return rcu_dereference(net->gen)->ptr[lt_net_id];
+}
+
+/**
  * lt_mode() - the mode of a feature, as it is now or was a moment ago
  * @ln: the module's part of the network namespace
  * @feature: which
