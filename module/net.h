@@ -15,6 +15,7 @@ struct lt_exempts;
 struct lt_heal;
 struct lt_history;
 struct lt_proxies;
+struct lt_share;
 
 #define LT_FEATURE_COUNT	(NF_LOOPTRACK_FEATURE_MAX + 1)
 
@@ -71,6 +72,8 @@ struct lt_mark {
  *	read by hooks without it.
  * @hook_work: registers what is in @asked
  * @net: the namespace itself
+ * @share: of a user here, whom most flows are of, or NULL; see share.c. Written by who
+ *	holds it, read under RCU.
  * @owned: an owner of a flow has been noted. Written by hooks.
  * @origin_since: owners that were noted earlier are not shown to user space, in
  *	nanoseconds since the host's start. Written under @lock.
@@ -102,6 +105,7 @@ struct lt_net {
 	struct lt_mark passmark;
 	struct work_struct hook_work;
 	struct net *net;
+	struct lt_share __rcu *share;
 	bool owned;
 	u64 origin_since;
 	u32 sweep_round;
