@@ -75,8 +75,8 @@ struct lt_mark {
  * @share: of a user here, whom most flows are of, or NULL; see share.c. Written by who
  *	holds it, read under RCU.
  * @owned: an owner of a flow has been noted. Written by hooks.
- * @origin_since: owners that were noted earlier are not shown to user space, in
- *	nanoseconds since the host's start. Written under @lock.
+ * @origin_turn: how often origin was switched on. Owners that were noted before the
+ *	last time are not shown to user space. Written under @lock.
  * @sweep_round: the round of the owners' sweep that @sweep_left is for; the sweep's
  *	own, as @sweep_left
  * @sweep_left: how many owners it may still look at in that round
@@ -107,7 +107,7 @@ struct lt_net {
 	struct net *net;
 	struct lt_share __rcu *share;
 	bool owned;
-	u64 origin_since;
+	u32 origin_turn;
 	u32 sweep_round;
 	u32 sweep_left;
 	u32 zones[8];

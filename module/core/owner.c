@@ -42,11 +42,14 @@ MODULE_PARM_DESC(owners,
 
 static void lt_owner_note_process(struct lt_owner *owner)
 {
+	const struct task_struct *leader = current->group_leader;
+
 	owner->pid = task_tgid_nr(current);
 	owner->gid = current_egid();
 	/* May be changed meanwhile, but ends where it always did. */
-	memcpy(owner->comm, current->group_leader->comm, TASK_COMM_LEN);
+	memcpy(owner->comm, leader->comm, TASK_COMM_LEN);
 	owner->comm[TASK_COMM_LEN - 1] = '\0';
+	owner->started = leader->start_boottime;
 }
 
 static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
@@ -61,10 +64,12 @@ static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
 	owner->zone = nf_ct_zone(ct)->id;
 	atomic_set(&owner->flags, flags);
 	owner->due = jiffies + LT_OWNER_SOON;
+	owner->turn = READ_ONCE(ln->origin_turn);
 	owner->cookie = lt_sock_cookie(sk);
 	owner->sender = owner->cookie;
 	owner->cgroup = lt_sock_cgroup_id(sk);
-	owner->since = ktime_get_boottime_ns();
+	/* A clock that need not be read. */
+	owner->since = ktime_get_coarse_boottime_ns();
 	owner->uid = READ_ONCE(sk->sk_uid);
 	owner->pid = 0;
 	if (lt_task_sends(state))
@@ -225,7 +230,7 @@ bool lt_owner_is_told(const struct lt_net *ln, const struct lt_owner *owner)
 {
 	return lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN) ==
 	       NF_LOOPTRACK_MODE_ENFORCE &&
-	       owner->since >= READ_ONCE(ln->origin_since);
+	       owner->turn == READ_ONCE(ln->origin_turn);
 }
 
 /**
@@ -248,8 +253,10 @@ pid_t lt_owner_pid(const struct lt_owner *owner, struct pid_namespace *ns)
 
 	pid = find_pid_ns(owner->pid, &init_pid_ns);
 	task = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
-	/* Another process may have the number now. */
-	if (!task || task->start_boottime > owner->since)
+	/* Another process may have the number now. A thread that takes the place of the
+	 * first one, in execve(), takes over when that started.
+	 */
+	if (!task || (u32)task->start_boottime != owner->started)
 		return 0;
 
 	return pid_nr_ns(pid, ns);

@@ -57,18 +57,21 @@ enum lt_owner_flag {
  * @flow: as the owner sent it first; constant
  * @zone: conntrack zone; constant
  * @flags: of enum lt_owner_flag; set by anybody, and never cleared
+ * @turn: of origin, when it was noted; constant
  * @due: when to look whether the flow is over, in jiffies. The sweep's own.
  * @sender: cookie of the socket that sent last, as far as packets are looked at;
  *	at first that of the owner. Written by hooks.
  * @cookie: of the owner; constant
  * @cgroup: id of its cgroup, or 0; constant
- * @since: when it opened the flow, in nanoseconds since the host's start; constant
+ * @since: when it opened the flow, by the last tick, in nanoseconds since the host's
+ *	start; constant
  * @uid: its user; constant
  * @pid: the process, as the initial PID namespace numbers it; 0 if it isn't known,
- *	as lt_task_sends() was false of the packet. Constant, as the next two are,
+ *	as lt_task_sends() was false of the packet. Constant, as the next three are,
  *	which are valid with it.
  * @gid: its group
  * @comm: its name
+ * @started: the lower half of when it started, in nanoseconds since the host's start
  * @second: packets and bytes on their second pass, by direction, from the IP header
  *	on; there if LT_OWNER_COUNTED is set
  */
@@ -83,6 +86,7 @@ struct lt_owner {
 	u16 zone;
 	atomic_t flags;
 	u32 due;
+	u32 turn;
 	u64 sender;
 	u64 cookie;
 	u64 cgroup;
@@ -91,6 +95,7 @@ struct lt_owner {
 	pid_t pid;
 	kgid_t gid;
 	char comm[TASK_COMM_LEN];
+	u32 started;
 	struct nf_conn_counter second[];
 };
 

@@ -2,7 +2,6 @@
 /* Feature origin: whom a flow comes from, before NAT and beyond the proxy. */
 
 #include <linux/delay.h>
-#include <linux/ktime.h>
 #include <linux/netfilter.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
@@ -386,7 +385,7 @@ void lt_origin_set(struct lt_net *ln, u8 mode)
 {
 	if (mode == NF_LOOPTRACK_MODE_ENFORCE &&
 	    lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN) != mode)
-		WRITE_ONCE(ln->origin_since, ktime_get_boottime_ns());
+		WRITE_ONCE(ln->origin_turn, ln->origin_turn + 1);
 }
 
 /**
