@@ -52,6 +52,14 @@ static void lt_owner_note_process(struct lt_owner *owner)
 	owner->started = leader->start_boottime;
 }
 
+/* The zone that the flow's original direction is found in. A zone may be for replies
+ * only.
+ */
+static u16 lt_owner_zone(const struct nf_conn *ct)
+{
+	return nf_ct_zone_id(nf_ct_zone(ct), IP_CT_DIR_ORIGINAL);
+}
+
 static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
 			  const struct nf_conn *ct,
 			  const struct nf_hook_state *state, unsigned int flags)
@@ -61,7 +69,7 @@ static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
 	owner->ct = ct;
 	owner->ln = ln;
 	owner->flow = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
-	owner->zone = nf_ct_zone(ct)->id;
+	owner->zone = lt_owner_zone(ct);
 	atomic_set(&owner->flags, flags);
 	owner->due = jiffies + LT_OWNER_SOON;
 	owner->turn = READ_ONCE(ln->origin_turn);
@@ -147,7 +155,7 @@ struct lt_owner *lt_owner_find(const struct nf_conn *ct)
 
 	/* Without the bit it may be that of an entry of before. */
 	if (!lt_ct_has_room() &&
-	    (owner->zone != nf_ct_zone(ct)->id ||
+	    (owner->zone != lt_owner_zone(ct) ||
 	     !nf_ct_tuple_equal(&owner->flow, lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL))))
 		return NULL;
 

@@ -55,7 +55,7 @@ enum lt_owner_flag {
  * @ln: the module's part of the network namespace; constant
  * @share: of the user; constant
  * @flow: as the owner sent it first; constant
- * @zone: conntrack zone; constant
+ * @zone: conntrack zone of the original direction; constant
  * @flags: of enum lt_owner_flag; set by anybody, and never cleared
  * @turn: of origin, when it was noted; constant
  * @due: when to look whether the flow is over, in jiffies. The sweep's own.
