@@ -7,11 +7,11 @@
 #include <linux/pid_namespace.h>
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "core/ct.h"
 #include "core/owner.h"
+#include "core/owner_pool.h"
 #include "core/owner_table.h"
 #include "core/share.h"
 #include "core/task.h"
@@ -79,9 +79,10 @@ static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
 	/* A clock that need not be read. */
 	owner->since = ktime_get_coarse_boottime_ns();
 	owner->uid = READ_ONCE(sk->sk_uid);
-	owner->pid = 0;
 	if (lt_task_sends(state))
 		lt_owner_note_process(owner);
+	else
+		owner->pid = 0;
 	if (flags & LT_OWNER_COUNTED)
 		memset(owner->second, 0, IP_CT_DIR_MAX * sizeof(owner->second[0]));
 }
@@ -94,8 +95,7 @@ static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
  * @flags: of enum lt_owner_flag
  *
  * If the user has as many owners as the parameter allows, an older one of the same
- * user makes room. The memory is charged to the memory cgroup of the process that
- * sends.
+ * user makes room.
  *
  * Context: RCU read lock; softirq or process context.
  * Return: the owner, valid under the same read lock; or NULL, for want of memory,
@@ -105,25 +105,21 @@ struct lt_owner *lt_owner_note(struct lt_net *ln, struct nf_conn *ct,
 			       const struct nf_hook_state *state,
 			       unsigned int flags)
 {
-	unsigned int counters = flags & LT_OWNER_COUNTED ? IP_CT_DIR_MAX : 0;
 	kuid_t uid = READ_ONCE(state->sk->sk_uid);
 	struct lt_owner *owner;
 	bool over;
 
-	BUILD_BUG_ON(sizeof(*owner) > 192);
-	BUILD_BUG_ON(struct_size(owner, second, IP_CT_DIR_MAX) > 256);
-	owner = kmalloc(struct_size(owner, second, counters),
-			GFP_ATOMIC | __GFP_NOWARN | __GFP_ACCOUNT);
+	owner = lt_owner_alloc(flags);
 	if (!owner)
 		return NULL;
 
+	lt_owner_fill(owner, ln, ct, state, flags);
 	owner->share = lt_share_get(ln, uid);
 	if (!owner->share) {
-		kfree(owner);
+		lt_owner_free(owner);
 		return NULL;
 	}
 
-	lt_owner_fill(owner, ln, ct, state, flags);
 	over = lt_share_used(owner->share) >= READ_ONCE(lt_owners_max);
 	if (lt_owner_table_add(owner, over))
 		lt_stats_inc(&ln->stats, ORIGIN_DROPPED);

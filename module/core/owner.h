@@ -50,10 +50,11 @@ enum lt_owner_flag {
  * struct lt_owner - the local socket that opened a flow, and its process
  * @node: in the table; changed under the lock of its shard, read under RCU
  * @age: in the list of its shard; changed under the lock of the shard, read under RCU
- * @rcu: to free it
+ * @rcu: to free it, and those that follow by @next_dead
  * @ct: the entry. Without a reference: never followed, only compared. Constant.
  * @ln: the module's part of the network namespace; constant
- * @share: of the user; constant
+ * @share: of the user; constant while it is in the table
+ * @next_dead: the next one that is freed with it; valid when it has left the table
  * @flow: as the owner sent it first; constant
  * @zone: conntrack zone of the original direction; constant
  * @flags: of enum lt_owner_flag; set by anybody, and never cleared
@@ -77,11 +78,14 @@ enum lt_owner_flag {
  */
 struct lt_owner {
 	struct hlist_node node;
-	struct list_head age;
+	struct hlist_node age;
 	struct rcu_head rcu;
 	const struct nf_conn *ct;
 	struct lt_net *ln;
-	struct lt_share *share;
+	union {
+		struct lt_share *share;
+		struct lt_owner *next_dead;
+	};
 	struct nf_conntrack_tuple flow;
 	u16 zone;
 	atomic_t flags;

@@ -2,6 +2,7 @@
 /* The table of owners, and the sweep that drops those of flows that are over. */
 
 #include <linux/hash.h>
+#include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -14,6 +15,7 @@
 
 #include "core/ct.h"
 #include "core/owner.h"
+#include "core/owner_pool.h"
 #include "core/owner_table.h"
 #include "core/share.h"
 #include "core/udp.h"
@@ -30,7 +32,7 @@
 #define LT_OWNER_BITS_MAX	17
 
 /* To find an old owner of a user with too many, so many are looked at. */
-#define LT_OWNER_COMPARED	16
+#define LT_OWNER_COMPARED	16U
 
 /* The sweep: a round begins so long after the last one, and looks at so many owners
  * of one namespace at most; the others have their turn in a later round.
@@ -44,12 +46,17 @@
  * struct lt_owner_shard - the lock of a run of chains
  * @lock: protects changes of the chains, and the rest. Taken with BHs off.
  * @count: how many owners are in the chains
- * @ages: all of them, as a rule the oldest first; read by the sweep under RCU
+ * @dead: those that were, and are to be freed
+ * @ages: all of them, as a rule the youngest first; read by the sweep under RCU. Not
+ *	of the lists that a kernel may be built to check at each step.
+ * @oldest: the end of @ages, or NULL
  */
 struct lt_owner_shard {
 	spinlock_t lock;	/* see above */
 	unsigned int count;
-	struct list_head ages;
+	struct lt_owner_batch dead;
+	struct hlist_head ages;
+	struct hlist_node *oldest;
 } ____cacheline_aligned_in_smp;
 
 static struct lt_owner_shard lt_owner_shards[LT_OWNER_SHARDS];
@@ -78,38 +85,66 @@ static struct lt_owner_shard *lt_owner_shard(unsigned int chain)
 	return &lt_owner_shards[chain >> (lt_owner_bits - LT_OWNER_SHARD_BITS)];
 }
 
+/* The owner that is the next younger one to one of a shard, or NULL. This and the next
+ * two: under the lock of the shard.
+ */
+static struct hlist_node *lt_owner_younger(const struct lt_owner_shard *shard,
+					   const struct hlist_node *age)
+{
+	if (age->pprev == &shard->ages.first)
+		return NULL;
+
+	return container_of(age->pprev, struct hlist_node, next);
+}
+
+static void lt_owner_enlist(struct lt_owner_shard *shard, struct lt_owner *owner)
+{
+	if (!shard->oldest)
+		shard->oldest = &owner->age;
+	hlist_add_head_rcu(&owner->age, &shard->ages);
+}
+
+static void lt_owner_unlist(struct lt_owner_shard *shard, struct lt_owner *owner)
+{
+	if (shard->oldest == &owner->age)
+		shard->oldest = lt_owner_younger(shard, &owner->age);
+	hlist_del_rcu(&owner->age);
+}
+
 /* Under the lock of the shard. */
 static void lt_owner_del(struct lt_owner_shard *shard, struct lt_owner *owner)
 {
 	hlist_del_init_rcu(&owner->node);
-	list_del_rcu(&owner->age);
+	lt_owner_unlist(shard, owner);
 	WRITE_ONCE(shard->count, shard->count - 1);
 	lt_owner_set(owner, LT_OWNER_ENDED);
 	lt_share_put(owner->share);
-	kfree_rcu(owner, rcu);
+	lt_owner_free_later(&shard->dead, owner);
 }
 
 /* Drop an old owner of a user that has too many. Owners of others that are looked at
- * on the way go to the end of the list, so that the next search does not meet them
+ * on the way go to the young ones, so that the next search does not meet them
  * again. Under the lock of the shard. Return: false if none was found: so a user may
  * have one more in each shard than is allowed.
  */
 static bool lt_owner_make_room(struct lt_owner_shard *shard,
 			       const struct lt_share *share)
 {
-	unsigned int left = LT_OWNER_COMPARED;
-	struct lt_owner *owner, *next;
+	unsigned int left = min(shard->count, LT_OWNER_COMPARED);
+	struct lt_owner *owner;
 
-	list_for_each_entry_safe(owner, next, &shard->ages, age) {
+	while (left--) {
+		owner = hlist_entry(shard->oldest, struct lt_owner, age);
 		if (owner->share == share) {
 			lt_owner_del(shard, owner);
 			return true;
 		}
-		if (!--left)
+		/* The last one stays: those that went together would never be parted. */
+		if (!left)
 			break;
-		/* The sweep, if it is there just now, goes on from the end. */
-		list_del_rcu(&owner->age);
-		list_add_tail_rcu(&owner->age, &shard->ages);
+		/* The sweep, if it is there just now, begins again. */
+		lt_owner_unlist(shard, owner);
+		lt_owner_enlist(shard, owner);
 	}
 
 	return false;
@@ -143,7 +178,7 @@ bool lt_owner_table_add(struct lt_owner *owner, bool over)
 	if (over)
 		dropped = lt_owner_make_room(shard, owner->share);
 	hlist_add_head_rcu(&owner->node, &lt_owner_chains[chain]);
-	list_add_tail_rcu(&owner->age, &shard->ages);
+	lt_owner_enlist(shard, owner);
 	WRITE_ONCE(shard->count, shard->count + 1);
 	spin_unlock_bh(&shard->lock);
 
@@ -236,12 +271,26 @@ static bool lt_owner_may_look(struct lt_net *ln)
 	return true;
 }
 
+/* Free what waits for others to be freed with. */
+static void lt_owner_free_dead(struct lt_owner_shard *shard)
+{
+	spin_lock_bh(&shard->lock);
+	lt_owner_free_batch(&shard->dead);
+	spin_unlock_bh(&shard->lock);
+}
+
+/* While others move owners to the front, the list may lead there again and again: no more
+ * steps are made than it has owners.
+ */
 static void lt_owner_sweep_shard(struct lt_owner_shard *shard)
 {
+	unsigned int steps = READ_ONCE(shard->count);
 	struct lt_owner *owner;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(owner, &shard->ages, age) {
+	hlist_for_each_entry_rcu(owner, &shard->ages, age) {
+		if (!steps--)
+			break;
 		if (time_before32((u32)jiffies, owner->due) &&
 		    !lt_owner_is(owner, LT_OWNER_ENDED))
 			continue;
@@ -271,6 +320,7 @@ static void lt_owner_sweep(struct work_struct *work)
 		any = true;
 		mutex_lock(&lt_owner_sweep_lock);
 		lt_owner_sweep_shard(shard);
+		lt_owner_free_dead(shard);
 		mutex_unlock(&lt_owner_sweep_lock);
 		cond_resched();
 	}
@@ -304,6 +354,7 @@ void lt_owners_flush(struct lt_net *ln)
 		hlist_for_each_entry_safe(owner, next, &lt_owner_chains[i], node)
 			if (owner->ln == ln)
 				lt_owner_del(shard, owner);
+		lt_owner_free_batch(&shard->dead);
 		spin_unlock_bh(&shard->lock);
 	}
 	mutex_unlock(&lt_owner_sweep_lock);
@@ -322,6 +373,7 @@ void lt_owners_flush(struct lt_net *ln)
 int __init lt_owners_init(bool (*dead)(struct lt_owner *owner, struct nf_conn *ct))
 {
 	unsigned int i;
+	int err;
 
 	lt_owner_dead = dead;
 	lt_owner_bits = clamp_t(unsigned int, ilog2(nf_conntrack_htable_size | 1),
@@ -331,13 +383,15 @@ int __init lt_owners_init(bool (*dead)(struct lt_owner *owner, struct nf_conn *c
 	if (!lt_owner_chains)
 		return -ENOMEM;
 
-	for (i = 0; i < LT_OWNER_SHARDS; i++) {
+	for (i = 0; i < LT_OWNER_SHARDS; i++)
 		spin_lock_init(&lt_owner_shards[i].lock);
-		INIT_LIST_HEAD(&lt_owner_shards[i].ages);
-	}
 	lt_shares_init();
 
-	return 0;
+	err = lt_owner_pool_init();
+	if (err)
+		kvfree(lt_owner_chains);
+
+	return err;
 }
 
 /**
@@ -348,5 +402,6 @@ int __init lt_owners_init(bool (*dead)(struct lt_owner *owner, struct nf_conn *c
 void lt_owners_exit(void)
 {
 	cancel_delayed_work_sync(&lt_owner_work);
+	lt_owner_pool_exit();
 	kvfree(lt_owner_chains);
 }
