@@ -77,9 +77,10 @@ struct lt_mark {
  * @owned: an owner of a flow has been noted. Written by hooks.
  * @origin_turn: how often origin was switched on. Owners that were noted before the
  *	last time are not shown to user space. Written under @lock.
- * @sweep_round: the round of the owners' sweep that @sweep_left is for; the sweep's
- *	own, as @sweep_left
+ * @sweep_round: the last round of the owners' sweep that came by here; the sweep's own,
+ *	as the next two are
  * @sweep_left: how many owners it may still look at in that round
+ * @sweep_before: it looks at those that were due then, in jiffies
  * @zones: ids of conntrack zones that were seen, each once; 0 for none. Never
  *	changed once set, by hooks without a lock.
  * @unanswered: in the list of those to look for flows without an answer in. Under
@@ -110,6 +111,7 @@ struct lt_net {
 	u32 origin_turn;
 	u32 sweep_round;
 	u32 sweep_left;
+	u32 sweep_before;
 	u32 zones[8];
 	struct list_head unanswered;
 	bool natted;

@@ -39,6 +39,8 @@
  */
 #define LT_OWNER_ROUND		(HZ / 2)
 #define LT_OWNER_ROUND_MAX	1024
+/* After so many, others have their turn: RCU, and who waits for the processor. */
+#define LT_OWNER_LOOKS		64
 #define LT_OWNER_DUE_MIN	HZ
 #define LT_OWNER_DUE_MAX	(60 * HZ)
 
@@ -124,8 +126,9 @@ static void lt_owner_del(struct lt_owner_shard *shard, struct lt_owner *owner)
 
 /* Drop an old owner of a user that has too many. Owners of others that are looked at
  * on the way go to the young ones, so that the next search does not meet them
- * again. Under the lock of the shard. Return: false if none was found: so a user may
- * have one more in each shard than is allowed.
+ * again. Under the lock of the shard. Return: false if none was found. So a user may
+ * have more than is allowed: one in each shard, and among very many of others as many
+ * as let each search find one.
  */
 static bool lt_owner_make_room(struct lt_owner_shard *shard,
 			       const struct lt_share *share)
@@ -157,6 +160,18 @@ static bool lt_owner_make_room(struct lt_owner_shard *shard,
  *
  * One that another entry had at the same address goes.
  *
+ * Where the shard was empty it may be that no sweep is under way that will look into
+ * it. Where it was not, the sweep has seen that or will.
+ *
+ *	CPU 0, the first owner			CPU 1, the sweep
+ *						is not pending: it runs
+ *	count = 1
+ *	smp_mb()				a barrier, as work begins
+ *	is it pending?				count?
+ *
+ * One of them sees what the other one has written: CPU 0 queues the sweep, or CPU 1
+ * does so again.
+ *
  * Context: RCU read lock; softirq or process context.
  * Return: true if an owner of the same user made room.
  */
@@ -164,14 +179,16 @@ bool lt_owner_table_add(struct lt_owner *owner, bool over)
 {
 	unsigned int chain = lt_owner_chain(owner->ct);
 	struct lt_owner_shard *shard = lt_owner_shard(chain);
-	bool dropped = false;
+	bool dropped = false, first;
 	struct lt_owner *old;
 
 	spin_lock_bh(&shard->lock);
+	first = !shard->count;
 	hlist_for_each_entry(old, &lt_owner_chains[chain], node) {
 		if (old->ct == owner->ct) {
+			if (old->share == owner->share)
+				over = false;
 			lt_owner_del(shard, old);
-			over = false;
 			break;
 		}
 	}
@@ -182,8 +199,12 @@ bool lt_owner_table_add(struct lt_owner *owner, bool over)
 	WRITE_ONCE(shard->count, shard->count + 1);
 	spin_unlock_bh(&shard->lock);
 
-	if (!delayed_work_pending(&lt_owner_work))
-		queue_delayed_work(system_unbound_wq, &lt_owner_work, LT_OWNER_ROUND);
+	if (unlikely(first)) {
+		smp_mb(); /* see above */
+		if (!delayed_work_pending(&lt_owner_work))
+			queue_delayed_work(system_unbound_wq, &lt_owner_work,
+					   LT_OWNER_ROUND);
+	}
 
 	return dropped;
 }
@@ -257,18 +278,58 @@ static bool lt_owner_is_over(struct lt_owner *owner)
 	return over;
 }
 
-/* May the sweep look at one more owner of a namespace in this round? */
-static bool lt_owner_may_look(struct lt_net *ln)
+/* May the sweep look at an owner in this round? In one that has no more looks left for
+ * its namespace some owners are not looked at. They have their turn in the next rounds,
+ * before those that were: these are due again since the first of these rounds.
+ */
+static bool lt_owner_may_look(const struct lt_owner *owner)
 {
+	struct lt_net *ln = owner->ln;
+
 	if (ln->sweep_round != lt_owner_round) {
+		if (ln->sweep_left || !ln->sweep_round)
+			ln->sweep_before = jiffies;
 		ln->sweep_round = lt_owner_round;
 		ln->sweep_left = LT_OWNER_ROUND_MAX;
 	}
-	if (!ln->sweep_left)
+	if (!ln->sweep_left || time_after32(owner->due, ln->sweep_before))
 		return false;
 
 	ln->sweep_left--;
 	return true;
+}
+
+/* Look at some of the owners that are due. Whoever was looked at is due later, or gone.
+ * While others move owners to the front, the list may lead there again and again: no more
+ * steps are made than it has owners. Return: true if there may be more that are due.
+ */
+static bool lt_owner_sweep_some(struct lt_owner_shard *shard)
+{
+	unsigned int steps = READ_ONCE(shard->count);
+	unsigned int left = LT_OWNER_LOOKS;
+	struct lt_owner *owner;
+
+	rcu_read_lock();
+	hlist_for_each_entry_rcu(owner, &shard->ages, age) {
+		if (!steps--)
+			break;
+		if (!lt_owner_is(owner, LT_OWNER_ENDED) &&
+		    (time_before32((u32)jiffies, owner->due) ||
+		     !lt_owner_may_look(owner)))
+			continue;
+		if (lt_owner_is_over(owner)) {
+			spin_lock_bh(&shard->lock);
+			/* It may have been replaced meanwhile. */
+			if (!hlist_unhashed(&owner->node))
+				lt_owner_del(shard, owner);
+			spin_unlock_bh(&shard->lock);
+		}
+		if (!--left)
+			break;
+	}
+	rcu_read_unlock();
+
+	return !left;
 }
 
 /* Free what waits for others to be freed with. */
@@ -279,30 +340,14 @@ static void lt_owner_free_dead(struct lt_owner_shard *shard)
 	spin_unlock_bh(&shard->lock);
 }
 
-/* While others move owners to the front, the list may lead there again and again: no more
- * steps are made than it has owners.
- */
 static void lt_owner_sweep_shard(struct lt_owner_shard *shard)
 {
-	unsigned int steps = READ_ONCE(shard->count);
-	struct lt_owner *owner;
-
-	rcu_read_lock();
-	hlist_for_each_entry_rcu(owner, &shard->ages, age) {
-		if (!steps--)
-			break;
-		if (time_before32((u32)jiffies, owner->due) &&
-		    !lt_owner_is(owner, LT_OWNER_ENDED))
-			continue;
-		if (!lt_owner_may_look(owner->ln) || !lt_owner_is_over(owner))
-			continue;
-		spin_lock_bh(&shard->lock);
-		/* It may have been replaced meanwhile. */
-		if (!hlist_unhashed(&owner->node))
-			lt_owner_del(shard, owner);
-		spin_unlock_bh(&shard->lock);
-	}
-	rcu_read_unlock();
+	mutex_lock(&lt_owner_sweep_lock);
+	while (lt_owner_sweep_some(shard))
+		cond_resched();
+	lt_owner_free_dead(shard);
+	mutex_unlock(&lt_owner_sweep_lock);
+	cond_resched();
 }
 
 static void lt_owner_sweep(struct work_struct *work)
@@ -318,11 +363,7 @@ static void lt_owner_sweep(struct work_struct *work)
 		if (!READ_ONCE(shard->count))
 			continue;
 		any = true;
-		mutex_lock(&lt_owner_sweep_lock);
 		lt_owner_sweep_shard(shard);
-		lt_owner_free_dead(shard);
-		mutex_unlock(&lt_owner_sweep_lock);
-		cond_resched();
 	}
 
 	if (any)
