@@ -70,10 +70,19 @@ static unsigned int lt_hook_note(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* Features that may change what NAT chose for a new flow, in this order. */
-static unsigned int lt_hook_settle(struct lt_new *new)
+/* What features have to do with a flow that NAT has changed: report it if it is a loop,
+ * and change what NAT chose, in this order.
+ */
+static noinline unsigned int lt_hook_settle(struct lt_new *new)
 {
 	unsigned int verdict;
+
+	if (new->state->hook == NF_INET_POST_ROUTING)
+		lt_loopguard_observe(new->ln, new->skb, new->ct, new->state);
+
+	/* Without a source binding no port was chosen. */
+	if (!nf_nat_initialized(new->ct, NF_NAT_MANIP_SRC))
+		return NF_ACCEPT;
 
 	verdict = lt_loopsnat_settle(new);
 	if (verdict != NF_ACCEPT)
@@ -101,7 +110,6 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	unsigned int verdict;
 	struct lt_net *ln;
 	struct lt_new new;
-	bool nat;
 
 	if (!ct || lt_hook_is_vrf_pass(state))
 		return NF_ACCEPT;
@@ -114,7 +122,7 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	/* From the first flow on there may be stale ones, and accepted ones. */
-	ln = lt_net(state->net);
+	ln = lt_net_rcu(state->net);
 	lt_net_want(ln, LT_HOOK_OUT);
 	lt_net_want(ln, LT_HOOK_EXPRESS);
 	if (nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID) {
@@ -122,15 +130,10 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		lt_origin_note_zone(ln, nf_ct_zone(ct)->id);
 	}
 
-	if (leaving)
-		lt_loopguard_observe(ln, skb, ct, state);
-
 	new = (struct lt_new) {
 		.ln = ln, .skb = skb, .ct = ct, .state = state,
 	};
-	/* Without a source binding no port was chosen: there is no NAT here. */
-	nat = nf_nat_initialized(ct, NF_NAT_MANIP_SRC);
-	if (nat) {
+	if (READ_ONCE(ct->status) & IPS_NAT_MASK) {
 		verdict = lt_hook_settle(&new);
 		if (verdict != NF_ACCEPT)
 			return verdict;
@@ -139,7 +142,9 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 	if (leaving)
 		lt_origin_note(ln, ct, state);
 
-	return nat ? lt_clash_commit(&new) : NF_ACCEPT;
+	/* Without a source binding no port was chosen: there is no NAT here. */
+	return nf_nat_initialized(ct, NF_NAT_MANIP_SRC) ? lt_clash_commit(&new) :
+							   NF_ACCEPT;
 }
 
 /* Runs just before conntrack confirms. */
@@ -167,7 +172,7 @@ lt_hook_commit_in_slow(void *priv, struct sk_buff *skb,
 		       const struct nf_hook_state *state)
 {
 	if (LT_COMPAT_NAT_KEEPS_SOCKET && lt_hook_is_demuxed(skb))
-		lt_ports_check_demux(lt_net(state->net), skb);
+		lt_ports_check_demux(lt_net_rcu(state->net), skb);
 
 	return lt_hook_commit_new(priv, skb, state);
 }
@@ -199,7 +204,7 @@ lt_hook_syn_sent(void *priv, struct sk_buff *skb,
 	if (likely(lt_hook_new(skb)))
 		return NF_ACCEPT;
 
-	return lt_stale_check_syn(lt_net(state->net), skb, state);
+	return lt_stale_check_syn(lt_net_rcu(state->net), skb, state);
 }
 
 /* Runs just before, where zones are in use. */
@@ -207,7 +212,7 @@ static unsigned int lt_hook_zone(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
 {
 	if (unlikely(lt_hook_is_opening(state)) && skb_nfct(skb))
-		lt_stale_check_zoned_syn(lt_net(state->net), skb, state);
+		lt_stale_check_zoned_syn(lt_net_rcu(state->net), skb, state);
 
 	return NF_ACCEPT;
 }
@@ -223,7 +228,7 @@ lt_hook_udp_nat(void *priv, struct sk_buff *skb,
 	    ctinfo == IP_CT_RELATED)
 		return NF_ACCEPT;
 
-	return lt_stale_check_udp(lt_net(state->net), skb, ct, state);
+	return lt_stale_check_udp(lt_net_rcu(state->net), skb, ct, state);
 }
 
 /* Runs just after conntrack has looked for the packet's entry. */
@@ -249,7 +254,7 @@ lt_hook_guard_new(void *priv, struct sk_buff *skb,
 	struct nf_conn *ct = lt_hook_new(skb);
 
 	if (ct && READ_ONCE(ct->status) & IPS_DST_NAT)
-		lt_loopguard_release(lt_net(state->net), skb, ct, state);
+		lt_loopguard_release(lt_net_rcu(state->net), skb, ct, state);
 
 	return NF_ACCEPT;
 }
@@ -268,7 +273,7 @@ static noinline __used unsigned int
 lt_hook_heal_due(void *priv, struct sk_buff *skb,
 		 const struct nf_hook_state *state)
 {
-	lt_heal_note(lt_net(state->net), skb, state);
+	lt_heal_note(lt_net_rcu(state->net), skb, state);
 
 	return NF_ACCEPT;
 }
@@ -301,7 +306,7 @@ static unsigned int lt_hook_pass(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
 {
 	if (lt_loop_is_second_pass(skb, state))
-		lt_passmark_packet(lt_net(state->net), skb);
+		lt_passmark_packet(lt_net_rcu(state->net), skb);
 
 	return NF_ACCEPT;
 }
@@ -322,7 +327,7 @@ static unsigned int lt_hook_express(void *priv, struct sk_buff *skb,
 				    const struct nf_hook_state *state)
 {
 	if (!lt_hook_is_loop(state) || !in_softirq() ||
-	    !lt_express_spares(lt_net(state->net), skb, state))
+	    !lt_express_spares(lt_net_rcu(state->net), skb, state))
 		return NF_ACCEPT;
 
 	state->okfn(state->net, state->sk, skb);
@@ -344,7 +349,7 @@ static unsigned int lt_hook_accepted(void *priv, struct sk_buff *skb,
 				     const struct nf_hook_state *state)
 {
 	if (lt_hook_is_loop(state))
-		lt_express_accepted(lt_net(state->net), skb);
+		lt_express_accepted(lt_net_rcu(state->net), skb);
 
 	return NF_ACCEPT;
 }
@@ -353,7 +358,7 @@ static unsigned int lt_hook_accepted(void *priv, struct sk_buff *skb,
 static unsigned int lt_hook_trace(void *priv, struct sk_buff *skb,
 				  const struct nf_hook_state *state)
 {
-	lt_tracer_see(lt_net(state->net), skb, state, (uintptr_t)priv);
+	lt_tracer_see(lt_net_rcu(state->net), skb, state, (uintptr_t)priv);
 
 	return NF_ACCEPT;
 }

@@ -15,6 +15,7 @@ struct lt_exempts;
 struct lt_heal;
 struct lt_history;
 struct lt_proxies;
+struct lt_share;
 
 #define LT_FEATURE_COUNT	(NF_LOOPTRACK_FEATURE_MAX + 1)
 
@@ -71,12 +72,15 @@ struct lt_mark {
  *	read by hooks without it.
  * @hook_work: registers what is in @asked
  * @net: the namespace itself
+ * @share: of a user here, whom most flows are of, or NULL; see share.c. Written by who
+ *	holds it, read under RCU.
  * @owned: an owner of a flow has been noted. Written by hooks.
- * @origin_since: owners that were noted earlier are not shown to user space, in
- *	nanoseconds since the host's start. Written under @lock.
- * @sweep_round: the round of the owners' sweep that @sweep_left is for; the sweep's
- *	own, as @sweep_left
+ * @origin_turn: how often origin was switched on. Owners that were noted before the
+ *	last time are not shown to user space. Written under @lock.
+ * @sweep_round: the last round of the owners' sweep that came by here; the sweep's own,
+ *	as the next two are
  * @sweep_left: how many owners it may still look at in that round
+ * @sweep_before: it looks at those that were due then, in jiffies
  * @zones: ids of conntrack zones that were seen, each once; 0 for none. Never
  *	changed once set, by hooks without a lock.
  * @unanswered: in the list of those to look for flows without an answer in. Under
@@ -102,10 +106,12 @@ struct lt_net {
 	struct lt_mark passmark;
 	struct work_struct hook_work;
 	struct net *net;
+	struct lt_share __rcu *share;
 	bool owned;
-	u64 origin_since;
+	u32 origin_turn;
 	u32 sweep_round;
 	u32 sweep_left;
+	u32 sweep_before;
 	u32 zones[8];
 	struct list_head unanswered;
 	bool natted;
@@ -131,6 +137,21 @@ extern unsigned int lt_net_id;
 static inline struct lt_net *lt_net(const struct net *net)
 {
 	return net_generic(net, lt_net_id);
+}
+
+/**
+ * lt_net_rcu() - the same in fewer instructions
+ * @net: network namespace
+ *
+ * net_generic() takes the RCU read lock again, out of line where the kernel may be
+ * preempted.
+ *
+ * Context: RCU read lock, as in any hook.
+ * Return: never NULL.
+ */
+static inline struct lt_net *lt_net_rcu(const struct net *net)
+{
+	return rcu_dereference(net->gen)->ptr[lt_net_id];
 }
 
 /**

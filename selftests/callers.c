@@ -150,10 +150,12 @@ static int is_blind(const struct nf_looptrack_origin *o, const struct nf_looptra
 	       !memcmp(o->daddr, truth->daddr, sizeof(o->daddr));
 }
 
-/* The time can't be known better than by its order. */
+/* The time can't be known better than by its order, and is that of the kernel's last
+ * tick, of which an emulated machine may miss many.
+ */
 static int is_right(struct nf_looptrack_origin o, struct nf_looptrack_origin truth)
 {
-	__u64 slack = 1000000;
+	__u64 slack = 200000000;
 
 	if (o.time + slack < truth.time || o.time > now() + slack)
 		return 0;

@@ -200,9 +200,19 @@ datagrams_alive() {
 	done
 }
 
+# Before conntrack sees them.
+cat >"$tmp/mute" <<-EOT
+	table inet mute {
+		chain out {
+			type filter hook output priority raw
+			tcp flags rst drop
+		}
+	}
+EOT
+
 # ended FAMILY ENTRIES SCRIPT: a connection ends in another way. The script finds
-# the destination and the source port in TO, one that nobody serves in NOBODY.
-# ENTRIES are left without the module.
+# the destination and the source port in TO, one that nobody serves in NOBODY. From
+# MUTE to SPEAK no reset leaves. ENTRIES are left without the module.
 ended() {
 	local family=$1 entries=$2 script=$3 mode got
 
@@ -211,6 +221,8 @@ ended() {
 		script=$3
 		script=${script//TO/$(dst "$family" 1) 80 from $base}
 		script=${script//NOBODY/$(dst "$family" 1) 81 from $base}
+		script=${script/MUTE/"sh ip netns exec $a nft -f $tmp/mute"}
+		script=${script/SPEAK/"sh ip netns exec $a nft delete table inet mute"}
 		only "$a" linger "$mode" || return
 		scene "$a" "$family" "$mode" <<-EOT || return
 			listen A 15001
@@ -231,6 +243,29 @@ ended() {
 		observe) soon "$a" observe "linger_seen>=$entries" linger_evicted=0 ;;
 		enforce) soon "$a" enforce "linger_evicted>=$entries" ;;
 		esac || return
+		base=$((base + 1))
+	done
+}
+
+# repaired FAMILY: both sockets are taken down to be put up again, here or elsewhere.
+# Their flow has its entry then.
+repaired() {
+	local family=$1 mode
+
+	host || return
+	for mode in observe enforce defaults; do
+		only "$a" linger "$mode" || return
+		scene "$a" "$family" "$mode" <<-EOT || return
+			listen A 15001
+			connect c $(dst "$family" 1) 80 from $base
+			vanish c
+			vanish c.peer
+			sh sleep 1.2
+		EOT
+		want "$mode" gaveup=0 || return
+		[ "$(entries "$a" tcp --orig-port-src "$base")" = 1 ] ||
+			fail "$mode: the entry is gone" || return
+		counts "$a" "$mode" linger_seen=0 || return
 		base=$((base + 1))
 	done
 }
@@ -566,7 +601,8 @@ for v in 4 6; do
 	either "closed by the proxy first, IPv$v" \
 		ended $v 1 $'connect c TO\nclose c.peer\neof c\nclose c'
 	either "gone without a packet, IPv$v" \
-		ended $v 1 $'connect c TO\nvanish c\nvanish c.peer'
+		ended $v 1 $'connect c TO\nMUTE\nreset c\nreset c.peer\nSPEAK'
+	either "taken down by TCP_REPAIR, IPv$v" repaired $v
 	either "half closed by the client, IPv$v" held $v "passed=2 failed=0" \
 		$'connect c TO\nshut c\nsh sleep 1.2\nCHECK\npass c.peer c\npass c.peer c'
 	either "half closed by the proxy, IPv$v" held $v "passed=2 failed=0" \

@@ -138,6 +138,28 @@ bounded() {
 	counts "$a" "10 owners" "origin_noted>=500" "origin_dropped>=10"
 }
 
+# A zone may be for replies only: the flow is found by the default one. Two seconds later
+# its owner is still there.
+zoned_replies() {
+	behind_redirect 4 && in_ns "$a" nft -f - <<-EOT || return
+		table ip zone {
+			chain out {
+				type filter hook output priority raw
+				ct reply zone set 7
+			}
+		}
+	EOT
+	scene "$a" 4 replies <<-EOT || return
+		udp B at 127.0.0.1 from 15001
+		udp u from 20000
+		ask u 127.0.0.1 15001
+		sh sleep 2
+		sh looptrack -n $a flow list --sport 20000 >$tmp/flow
+	EOT
+	want replies answered=1 || return
+	grep -q 'owner scene' "$tmp/flow" || fail "no owner: $(<"$tmp/flow")"
+}
+
 # A flow's owner goes with it, and with the mode.
 forgotten() {
 	behind_redirect 4 || return
@@ -470,6 +492,7 @@ subtest "a socket bound to another device" foreign
 subtest "errors, and buffers of any size" refusals
 subtest "what conntrack doesn't know" untracked
 subtest "flows in a zone" zoned
+subtest "flows whose replies have a zone" zoned_replies
 either "a packet that was queued to user space, IPv4" queued 4
 either "a packet that was queued to user space, IPv6" queued 6
 subtest "no more than allowed" bounded

@@ -7,11 +7,11 @@
 #include <linux/pid_namespace.h>
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "core/ct.h"
 #include "core/owner.h"
+#include "core/owner_pool.h"
 #include "core/owner_table.h"
 #include "core/share.h"
 #include "core/task.h"
@@ -42,11 +42,22 @@ MODULE_PARM_DESC(owners,
 
 static void lt_owner_note_process(struct lt_owner *owner)
 {
+	const struct task_struct *leader = current->group_leader;
+
 	owner->pid = task_tgid_nr(current);
 	owner->gid = current_egid();
 	/* May be changed meanwhile, but ends where it always did. */
-	memcpy(owner->comm, current->group_leader->comm, TASK_COMM_LEN);
+	memcpy(owner->comm, leader->comm, TASK_COMM_LEN);
 	owner->comm[TASK_COMM_LEN - 1] = '\0';
+	owner->started = leader->start_boottime;
+}
+
+/* The zone that the flow's original direction is found in. A zone may be for replies
+ * only.
+ */
+static u16 lt_owner_zone(const struct nf_conn *ct)
+{
+	return nf_ct_zone_id(nf_ct_zone(ct), IP_CT_DIR_ORIGINAL);
 }
 
 static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
@@ -58,17 +69,20 @@ static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
 	owner->ct = ct;
 	owner->ln = ln;
 	owner->flow = *lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
-	owner->zone = nf_ct_zone(ct)->id;
+	owner->zone = lt_owner_zone(ct);
 	atomic_set(&owner->flags, flags);
 	owner->due = jiffies + LT_OWNER_SOON;
+	owner->turn = READ_ONCE(ln->origin_turn);
 	owner->cookie = lt_sock_cookie(sk);
 	owner->sender = owner->cookie;
 	owner->cgroup = lt_sock_cgroup_id(sk);
-	owner->since = ktime_get_boottime_ns();
+	/* A clock that need not be read. */
+	owner->since = ktime_get_coarse_boottime_ns();
 	owner->uid = READ_ONCE(sk->sk_uid);
-	owner->pid = 0;
 	if (lt_task_sends(state))
 		lt_owner_note_process(owner);
+	else
+		owner->pid = 0;
 	if (flags & LT_OWNER_COUNTED)
 		memset(owner->second, 0, IP_CT_DIR_MAX * sizeof(owner->second[0]));
 }
@@ -81,8 +95,7 @@ static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
  * @flags: of enum lt_owner_flag
  *
  * If the user has as many owners as the parameter allows, an older one of the same
- * user makes room. The memory is charged to the memory cgroup of the process that
- * sends.
+ * user makes room.
  *
  * Context: RCU read lock; softirq or process context.
  * Return: the owner, valid under the same read lock; or NULL, for want of memory,
@@ -92,25 +105,21 @@ struct lt_owner *lt_owner_note(struct lt_net *ln, struct nf_conn *ct,
 			       const struct nf_hook_state *state,
 			       unsigned int flags)
 {
-	unsigned int counters = flags & LT_OWNER_COUNTED ? IP_CT_DIR_MAX : 0;
 	kuid_t uid = READ_ONCE(state->sk->sk_uid);
 	struct lt_owner *owner;
 	bool over;
 
-	BUILD_BUG_ON(sizeof(*owner) > 192);
-	BUILD_BUG_ON(struct_size(owner, second, IP_CT_DIR_MAX) > 256);
-	owner = kmalloc(struct_size(owner, second, counters),
-			GFP_ATOMIC | __GFP_NOWARN | __GFP_ACCOUNT);
+	owner = lt_owner_alloc(flags);
 	if (!owner)
 		return NULL;
 
+	lt_owner_fill(owner, ln, ct, state, flags);
 	owner->share = lt_share_get(ln, uid);
 	if (!owner->share) {
-		kfree(owner);
+		lt_owner_free(owner);
 		return NULL;
 	}
 
-	lt_owner_fill(owner, ln, ct, state, flags);
 	over = lt_share_used(owner->share) >= READ_ONCE(lt_owners_max);
 	if (lt_owner_table_add(owner, over))
 		lt_stats_inc(&ln->stats, ORIGIN_DROPPED);
@@ -142,7 +151,7 @@ struct lt_owner *lt_owner_find(const struct nf_conn *ct)
 
 	/* Without the bit it may be that of an entry of before. */
 	if (!lt_ct_has_room() &&
-	    (owner->zone != nf_ct_zone(ct)->id ||
+	    (owner->zone != lt_owner_zone(ct) ||
 	     !nf_ct_tuple_equal(&owner->flow, lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL))))
 		return NULL;
 
@@ -225,7 +234,7 @@ bool lt_owner_is_told(const struct lt_net *ln, const struct lt_owner *owner)
 {
 	return lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN) ==
 	       NF_LOOPTRACK_MODE_ENFORCE &&
-	       owner->since >= READ_ONCE(ln->origin_since);
+	       owner->turn == READ_ONCE(ln->origin_turn);
 }
 
 /**
@@ -248,8 +257,10 @@ pid_t lt_owner_pid(const struct lt_owner *owner, struct pid_namespace *ns)
 
 	pid = find_pid_ns(owner->pid, &init_pid_ns);
 	task = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
-	/* Another process may have the number now. */
-	if (!task || task->start_boottime > owner->since)
+	/* Another process may have the number now. A thread that takes the place of the
+	 * first one, in execve(), takes over when that started.
+	 */
+	if (!task || (u32)task->start_boottime != owner->started)
 		return 0;
 
 	return pid_nr_ns(pid, ns);

@@ -17,7 +17,9 @@ struct pid_namespace;
 
 /* What is known of an owner. */
 enum lt_owner_flag {
-	/* More than one socket sends on the flow, or could when it was new. */
+	/* More than one socket sends on the flow, or could when it was new. Without
+	 * LT_OWNER_NATTED the latter isn't known.
+	 */
 	LT_OWNER_SHARED = BIT(0),
 	/* Both ends are on this host. */
 	LT_OWNER_LOOPBACK = BIT(1),
@@ -37,45 +39,58 @@ enum lt_owner_flag {
 	LT_OWNER_ORPHANED = BIT(7),
 	/* UDP: the flow needs a look twice a second. */
 	LT_OWNER_FREQUENT = BIT(8),
+	/* UDP: NAT had changed the flow when it was noted, so that a look at the port's
+	 * sockets has told whether it is shared. Not so if the flow lost a race for its
+	 * port afterwards, and got another one.
+	 */
+	LT_OWNER_NATTED = BIT(9),
 };
 
 /**
  * struct lt_owner - the local socket that opened a flow, and its process
  * @node: in the table; changed under the lock of its shard, read under RCU
  * @age: in the list of its shard; changed under the lock of the shard, read under RCU
- * @rcu: to free it
+ * @rcu: to free it, and those that follow by @next_dead
  * @ct: the entry. Without a reference: never followed, only compared. Constant.
  * @ln: the module's part of the network namespace; constant
- * @share: of the user; constant
+ * @share: of the user; constant while it is in the table
+ * @next_dead: the next one that is freed with it; valid when it has left the table
  * @flow: as the owner sent it first; constant
- * @zone: conntrack zone; constant
+ * @zone: conntrack zone of the original direction; constant
  * @flags: of enum lt_owner_flag; set by anybody, and never cleared
+ * @turn: of origin, when it was noted; constant
  * @due: when to look whether the flow is over, in jiffies. The sweep's own.
  * @sender: cookie of the socket that sent last, as far as packets are looked at;
  *	at first that of the owner. Written by hooks.
  * @cookie: of the owner; constant
  * @cgroup: id of its cgroup, or 0; constant
- * @since: when it opened the flow, in nanoseconds since the host's start; constant
+ * @since: when it opened the flow, by the last tick, in nanoseconds since the host's
+ *	start; constant
  * @uid: its user; constant
  * @pid: the process, as the initial PID namespace numbers it; 0 if it isn't known,
- *	as lt_task_sends() was false of the packet. Constant, as the next two are,
+ *	as lt_task_sends() was false of the packet. Constant, as the next three are,
  *	which are valid with it.
  * @gid: its group
  * @comm: its name
+ * @started: the lower half of when it started, in nanoseconds since the host's start
  * @second: packets and bytes on their second pass, by direction, from the IP header
  *	on; there if LT_OWNER_COUNTED is set
  */
 struct lt_owner {
 	struct hlist_node node;
-	struct list_head age;
+	struct hlist_node age;
 	struct rcu_head rcu;
 	const struct nf_conn *ct;
 	struct lt_net *ln;
-	struct lt_share *share;
+	union {
+		struct lt_share *share;
+		struct lt_owner *next_dead;
+	};
 	struct nf_conntrack_tuple flow;
 	u16 zone;
 	atomic_t flags;
 	u32 due;
+	u32 turn;
 	u64 sender;
 	u64 cookie;
 	u64 cgroup;
@@ -84,6 +99,7 @@ struct lt_owner {
 	pid_t pid;
 	kgid_t gid;
 	char comm[TASK_COMM_LEN];
+	u32 started;
 	struct nf_conn_counter second[];
 };
 
@@ -93,8 +109,14 @@ static inline bool lt_owner_is(const struct lt_owner *owner,
 	return atomic_read(&owner->flags) & flag;
 }
 
+static inline void lt_owner_set(struct lt_owner *owner, enum lt_owner_flag flag)
+{
+	atomic_or(flag, &owner->flags);
+}
+
 /* Return: true if it was so before. */
-static inline bool lt_owner_set(struct lt_owner *owner, enum lt_owner_flag flag)
+static inline bool lt_owner_test_and_set(struct lt_owner *owner,
+					 enum lt_owner_flag flag)
 {
 	return atomic_fetch_or(flag, &owner->flags) & flag;
 }

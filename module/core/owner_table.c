@@ -2,6 +2,7 @@
 /* The table of owners, and the sweep that drops those of flows that are over. */
 
 #include <linux/hash.h>
+#include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -14,6 +15,7 @@
 
 #include "core/ct.h"
 #include "core/owner.h"
+#include "core/owner_pool.h"
 #include "core/owner_table.h"
 #include "core/share.h"
 #include "core/udp.h"
@@ -30,13 +32,15 @@
 #define LT_OWNER_BITS_MAX	17
 
 /* To find an old owner of a user with too many, so many are looked at. */
-#define LT_OWNER_COMPARED	16
+#define LT_OWNER_COMPARED	16U
 
 /* The sweep: a round begins so long after the last one, and looks at so many owners
  * of one namespace at most; the others have their turn in a later round.
  */
 #define LT_OWNER_ROUND		(HZ / 2)
 #define LT_OWNER_ROUND_MAX	1024
+/* After so many, others have their turn: RCU, and who waits for the processor. */
+#define LT_OWNER_LOOKS		64
 #define LT_OWNER_DUE_MIN	HZ
 #define LT_OWNER_DUE_MAX	(60 * HZ)
 
@@ -44,12 +48,17 @@
  * struct lt_owner_shard - the lock of a run of chains
  * @lock: protects changes of the chains, and the rest. Taken with BHs off.
  * @count: how many owners are in the chains
- * @ages: all of them, as a rule the oldest first; read by the sweep under RCU
+ * @dead: those that were, and are to be freed
+ * @ages: all of them, as a rule the youngest first; read by the sweep under RCU. Not
+ *	of the lists that a kernel may be built to check at each step.
+ * @oldest: the end of @ages, or NULL
  */
 struct lt_owner_shard {
 	spinlock_t lock;	/* see above */
 	unsigned int count;
-	struct list_head ages;
+	struct lt_owner_batch dead;
+	struct hlist_head ages;
+	struct hlist_node *oldest;
 } ____cacheline_aligned_in_smp;
 
 static struct lt_owner_shard lt_owner_shards[LT_OWNER_SHARDS];
@@ -78,38 +87,67 @@ static struct lt_owner_shard *lt_owner_shard(unsigned int chain)
 	return &lt_owner_shards[chain >> (lt_owner_bits - LT_OWNER_SHARD_BITS)];
 }
 
+/* The owner that is the next younger one to one of a shard, or NULL. This and the next
+ * two: under the lock of the shard.
+ */
+static struct hlist_node *lt_owner_younger(const struct lt_owner_shard *shard,
+					   const struct hlist_node *age)
+{
+	if (age->pprev == &shard->ages.first)
+		return NULL;
+
+	return container_of(age->pprev, struct hlist_node, next);
+}
+
+static void lt_owner_enlist(struct lt_owner_shard *shard, struct lt_owner *owner)
+{
+	if (!shard->oldest)
+		shard->oldest = &owner->age;
+	hlist_add_head_rcu(&owner->age, &shard->ages);
+}
+
+static void lt_owner_unlist(struct lt_owner_shard *shard, struct lt_owner *owner)
+{
+	if (shard->oldest == &owner->age)
+		shard->oldest = lt_owner_younger(shard, &owner->age);
+	hlist_del_rcu(&owner->age);
+}
+
 /* Under the lock of the shard. */
 static void lt_owner_del(struct lt_owner_shard *shard, struct lt_owner *owner)
 {
 	hlist_del_init_rcu(&owner->node);
-	list_del_rcu(&owner->age);
+	lt_owner_unlist(shard, owner);
 	WRITE_ONCE(shard->count, shard->count - 1);
 	lt_owner_set(owner, LT_OWNER_ENDED);
 	lt_share_put(owner->share);
-	kfree_rcu(owner, rcu);
+	lt_owner_free_later(&shard->dead, owner);
 }
 
 /* Drop an old owner of a user that has too many. Owners of others that are looked at
- * on the way go to the end of the list, so that the next search does not meet them
- * again. Under the lock of the shard. Return: false if none was found: so a user may
- * have one more in each shard than is allowed.
+ * on the way go to the young ones, so that the next search does not meet them
+ * again. Under the lock of the shard. Return: false if none was found. So a user may
+ * have more than is allowed: one in each shard, and among very many of others as many
+ * as let each search find one.
  */
 static bool lt_owner_make_room(struct lt_owner_shard *shard,
 			       const struct lt_share *share)
 {
-	unsigned int left = LT_OWNER_COMPARED;
-	struct lt_owner *owner, *next;
+	unsigned int left = min(shard->count, LT_OWNER_COMPARED);
+	struct lt_owner *owner;
 
-	list_for_each_entry_safe(owner, next, &shard->ages, age) {
+	while (left--) {
+		owner = hlist_entry(shard->oldest, struct lt_owner, age);
 		if (owner->share == share) {
 			lt_owner_del(shard, owner);
 			return true;
 		}
-		if (!--left)
+		/* The last one stays: those that went together would never be parted. */
+		if (!left)
 			break;
-		/* The sweep, if it is there just now, goes on from the end. */
-		list_del_rcu(&owner->age);
-		list_add_tail_rcu(&owner->age, &shard->ages);
+		/* The sweep, if it is there just now, begins again. */
+		lt_owner_unlist(shard, owner);
+		lt_owner_enlist(shard, owner);
 	}
 
 	return false;
@@ -122,6 +160,18 @@ static bool lt_owner_make_room(struct lt_owner_shard *shard,
  *
  * One that another entry had at the same address goes.
  *
+ * Where the shard was empty it may be that no sweep is under way that will look into
+ * it. Where it was not, the sweep has seen that or will.
+ *
+ *	CPU 0, the first owner			CPU 1, the sweep
+ *						is not pending: it runs
+ *	count = 1
+ *	smp_mb()				a barrier, as work begins
+ *	is it pending?				count?
+ *
+ * One of them sees what the other one has written: CPU 0 queues the sweep, or CPU 1
+ * does so again.
+ *
  * Context: RCU read lock; softirq or process context.
  * Return: true if an owner of the same user made room.
  */
@@ -129,26 +179,32 @@ bool lt_owner_table_add(struct lt_owner *owner, bool over)
 {
 	unsigned int chain = lt_owner_chain(owner->ct);
 	struct lt_owner_shard *shard = lt_owner_shard(chain);
-	bool dropped = false;
+	bool dropped = false, first;
 	struct lt_owner *old;
 
 	spin_lock_bh(&shard->lock);
+	first = !shard->count;
 	hlist_for_each_entry(old, &lt_owner_chains[chain], node) {
 		if (old->ct == owner->ct) {
+			if (old->share == owner->share)
+				over = false;
 			lt_owner_del(shard, old);
-			over = false;
 			break;
 		}
 	}
 	if (over)
 		dropped = lt_owner_make_room(shard, owner->share);
 	hlist_add_head_rcu(&owner->node, &lt_owner_chains[chain]);
-	list_add_tail_rcu(&owner->age, &shard->ages);
+	lt_owner_enlist(shard, owner);
 	WRITE_ONCE(shard->count, shard->count + 1);
 	spin_unlock_bh(&shard->lock);
 
-	if (!delayed_work_pending(&lt_owner_work))
-		queue_delayed_work(system_unbound_wq, &lt_owner_work, LT_OWNER_ROUND);
+	if (unlikely(first)) {
+		smp_mb(); /* see above */
+		if (!delayed_work_pending(&lt_owner_work))
+			queue_delayed_work(system_unbound_wq, &lt_owner_work,
+					   LT_OWNER_ROUND);
+	}
 
 	return dropped;
 }
@@ -172,27 +228,28 @@ struct lt_owner *lt_owner_table_find(const struct nf_conn *ct)
 	return NULL;
 }
 
-/* A UDP flow whose entry is there. Return: true if linger has ended it. */
-static bool lt_owner_sweep_udp(struct lt_owner *owner, struct nf_conn *ct)
+/* Is the socket that sent a UDP flow last gone? And, without NAT, each other one that
+ * could go on with it: no hook would see that.
+ */
+static bool lt_owner_has_left(struct lt_owner *owner)
 {
 	const struct net *net = owner->ln->net;
+	enum lt_udp some = lt_udp_has(net, &owner->flow, READ_ONCE(owner->sender));
 
-	switch (lt_udp_has(net, &owner->flow, READ_ONCE(owner->sender))) {
-	case LT_UDP_SOME:
-		return false;
-	case LT_UDP_UNKNOWN:
+	if (some == LT_UDP_NONE) {
+		some = lt_udp_senders(net, &owner->flow, NULL);
+		if (some == LT_UDP_NONE)
+			lt_owner_set(owner, LT_OWNER_ORPHANED);
+		else if (lt_owner_is(owner, LT_OWNER_NATTED))
+			return true;
+	}
+	/* The next look would be as dear. */
+	if (some == LT_UDP_UNKNOWN) {
 		lt_stats_inc(&owner->ln->stats, WORK_BOUNDED);
 		owner->due = jiffies + LT_OWNER_DUE_MAX;
-		return false;
-	case LT_UDP_NONE:
-		break;
 	}
 
-	if (!lt_owner_is(owner, LT_OWNER_ORPHANED) &&
-	    lt_udp_senders(net, &owner->flow, NULL) == LT_UDP_NONE)
-		lt_owner_set(owner, LT_OWNER_ORPHANED);
-
-	return lt_owner_dead(owner, ct);
+	return some == LT_UDP_NONE;
 }
 
 /* Is an owner of no more use? Under the RCU read lock. */
@@ -212,7 +269,7 @@ static bool lt_owner_is_over(struct lt_owner *owner)
 		if (lt_owner_is(owner, LT_OWNER_FREQUENT) &&
 		    !lt_owner_is(owner, LT_OWNER_SHARED)) {
 			owner->due = jiffies + LT_OWNER_SOON;
-			over = lt_owner_sweep_udp(owner, ct);
+			over = lt_owner_has_left(owner) && lt_owner_dead(owner, ct);
 		}
 	}
 	if (ct)
@@ -221,38 +278,76 @@ static bool lt_owner_is_over(struct lt_owner *owner)
 	return over;
 }
 
-/* May the sweep look at one more owner of a namespace in this round? */
-static bool lt_owner_may_look(struct lt_net *ln)
+/* May the sweep look at an owner in this round? In one that has no more looks left for
+ * its namespace some owners are not looked at. They have their turn in the next rounds,
+ * before those that were: these are due again since the first of these rounds.
+ */
+static bool lt_owner_may_look(const struct lt_owner *owner)
 {
+	struct lt_net *ln = owner->ln;
+
 	if (ln->sweep_round != lt_owner_round) {
+		if (ln->sweep_left || !ln->sweep_round)
+			ln->sweep_before = jiffies;
 		ln->sweep_round = lt_owner_round;
 		ln->sweep_left = LT_OWNER_ROUND_MAX;
 	}
-	if (!ln->sweep_left)
+	if (!ln->sweep_left || time_after32(owner->due, ln->sweep_before))
 		return false;
 
 	ln->sweep_left--;
 	return true;
 }
 
-static void lt_owner_sweep_shard(struct lt_owner_shard *shard)
+/* Look at some of the owners that are due. Whoever was looked at is due later, or gone.
+ * While others move owners to the front, the list may lead there again and again: no more
+ * steps are made than it has owners. Return: true if there may be more that are due.
+ */
+static bool lt_owner_sweep_some(struct lt_owner_shard *shard)
 {
+	unsigned int steps = READ_ONCE(shard->count);
+	unsigned int left = LT_OWNER_LOOKS;
 	struct lt_owner *owner;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(owner, &shard->ages, age) {
-		if (time_before32((u32)jiffies, owner->due) &&
-		    !lt_owner_is(owner, LT_OWNER_ENDED))
+	hlist_for_each_entry_rcu(owner, &shard->ages, age) {
+		if (!steps--)
+			break;
+		if (!lt_owner_is(owner, LT_OWNER_ENDED) &&
+		    (time_before32((u32)jiffies, owner->due) ||
+		     !lt_owner_may_look(owner)))
 			continue;
-		if (!lt_owner_may_look(owner->ln) || !lt_owner_is_over(owner))
-			continue;
-		spin_lock_bh(&shard->lock);
-		/* It may have been replaced meanwhile. */
-		if (!hlist_unhashed(&owner->node))
-			lt_owner_del(shard, owner);
-		spin_unlock_bh(&shard->lock);
+		if (lt_owner_is_over(owner)) {
+			spin_lock_bh(&shard->lock);
+			/* It may have been replaced meanwhile. */
+			if (!hlist_unhashed(&owner->node))
+				lt_owner_del(shard, owner);
+			spin_unlock_bh(&shard->lock);
+		}
+		if (!--left)
+			break;
 	}
 	rcu_read_unlock();
+
+	return !left;
+}
+
+/* Free what waits for others to be freed with. */
+static void lt_owner_free_dead(struct lt_owner_shard *shard)
+{
+	spin_lock_bh(&shard->lock);
+	lt_owner_free_batch(&shard->dead);
+	spin_unlock_bh(&shard->lock);
+}
+
+static void lt_owner_sweep_shard(struct lt_owner_shard *shard)
+{
+	mutex_lock(&lt_owner_sweep_lock);
+	while (lt_owner_sweep_some(shard))
+		cond_resched();
+	lt_owner_free_dead(shard);
+	mutex_unlock(&lt_owner_sweep_lock);
+	cond_resched();
 }
 
 static void lt_owner_sweep(struct work_struct *work)
@@ -268,10 +363,7 @@ static void lt_owner_sweep(struct work_struct *work)
 		if (!READ_ONCE(shard->count))
 			continue;
 		any = true;
-		mutex_lock(&lt_owner_sweep_lock);
 		lt_owner_sweep_shard(shard);
-		mutex_unlock(&lt_owner_sweep_lock);
-		cond_resched();
 	}
 
 	if (any)
@@ -303,6 +395,7 @@ void lt_owners_flush(struct lt_net *ln)
 		hlist_for_each_entry_safe(owner, next, &lt_owner_chains[i], node)
 			if (owner->ln == ln)
 				lt_owner_del(shard, owner);
+		lt_owner_free_batch(&shard->dead);
 		spin_unlock_bh(&shard->lock);
 	}
 	mutex_unlock(&lt_owner_sweep_lock);
@@ -321,6 +414,7 @@ void lt_owners_flush(struct lt_net *ln)
 int __init lt_owners_init(bool (*dead)(struct lt_owner *owner, struct nf_conn *ct))
 {
 	unsigned int i;
+	int err;
 
 	lt_owner_dead = dead;
 	lt_owner_bits = clamp_t(unsigned int, ilog2(nf_conntrack_htable_size | 1),
@@ -330,13 +424,15 @@ int __init lt_owners_init(bool (*dead)(struct lt_owner *owner, struct nf_conn *c
 	if (!lt_owner_chains)
 		return -ENOMEM;
 
-	for (i = 0; i < LT_OWNER_SHARDS; i++) {
+	for (i = 0; i < LT_OWNER_SHARDS; i++)
 		spin_lock_init(&lt_owner_shards[i].lock);
-		INIT_LIST_HEAD(&lt_owner_shards[i].ages);
-	}
 	lt_shares_init();
 
-	return 0;
+	err = lt_owner_pool_init();
+	if (err)
+		kvfree(lt_owner_chains);
+
+	return err;
 }
 
 /**
@@ -347,5 +443,6 @@ int __init lt_owners_init(bool (*dead)(struct lt_owner *owner, struct nf_conn *c
 void lt_owners_exit(void)
 {
 	cancel_delayed_work_sync(&lt_owner_work);
+	lt_owner_pool_exit();
 	kvfree(lt_owner_chains);
 }

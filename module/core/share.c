@@ -9,19 +9,38 @@
 #include <linux/spinlock.h>
 
 #include "core/share.h"
+#include "net.h"
 
 /*
  * Without a share for each user, one of them opens so many flows that nothing is
  * remembered of the flows of all others. A share stays after its last owner, since
  * most users open one connection after the other; the next new share with the same
  * hash frees it.
+ *
+ * A namespace remembers one of its shares, as most have one user whose flows come one
+ * after the other: another user's takes its place when that one is not in use. Whoever
+ * frees a share takes it from there first. Nobody puts it back meanwhile:
+ *
+ *	CPU 0, a new flow			CPU 1, a new share
+ *	finds the share, holds it
+ *	ln->share = share
+ *	the flow's owner goes, lets go of it
+ *						frees it, as nobody else holds it
+ *						ln->share was it: NULL
+ *						kfree_rcu()
+ *
+ * A share is held by who writes it there, and the one that frees it has seen that it is
+ * held no more. Who has read it just before finds that it can't be held any more.
  */
 #define LT_SHARE_BITS	10
 
-/* One container can have 65,536 users, and one host many containers. */
+/* One container can have 65,536 users, 64 in a chain on average; and one host many
+ * containers. No namespace can fill a chain alone.
+ */
 #define LT_SHARE_CHAIN	256
+#define LT_SHARE_OWN	128
 
-/* A new share frees so many unused ones at most. */
+/* A new share frees so many unused ones at most, where there is room for it. */
 #define LT_SHARE_REAP	4
 
 static struct hlist_head lt_shares[BIT(LT_SHARE_BITS)];
@@ -40,52 +59,73 @@ static struct hlist_head *lt_share_slot(const struct lt_net *ln, kuid_t uid)
 	return &lt_shares[hash & (BIT(LT_SHARE_BITS) - 1)];
 }
 
-/* Under the RCU read lock or the lock of the chains. *full is set if the chain is
- * longer than one should be.
- */
+/* Under the RCU read lock or the lock of the chains. */
 static struct lt_share *lt_share_find(struct hlist_head *slot,
-				      const struct lt_net *ln, kuid_t uid,
-				      bool *full)
+				      const struct lt_net *ln, kuid_t uid)
 {
-	unsigned int left = LT_SHARE_CHAIN;
 	struct lt_share *share;
 
 	hlist_for_each_entry_rcu(share, slot, node,
-				 lockdep_is_held(&lt_share_lock)) {
+				 lockdep_is_held(&lt_share_lock))
 		if (share->ln == ln && uid_eq(share->uid, uid) &&
 		    refcount_inc_not_zero(&share->count))
 			return share;
-		if (!left--) {
-			*full = true;
-			break;
-		}
-	}
 
 	return NULL;
 }
 
-/* Free some shares that are not in use. Under the lock of the chains. */
-static void lt_share_reap(struct hlist_head *slot)
+/* Under the lock of the chains; the last reference is the caller's. */
+static void lt_share_free(struct lt_share *share)
 {
-	unsigned int left = LT_SHARE_REAP;
+	hlist_del_rcu(&share->node);
+	cmpxchg(&share->ln->share, RCU_INITIALIZER(share), NULL);
+	kfree_rcu(share, rcu);
+}
+
+/* Free some shares that are not in use. Under the lock of the chains. */
+static void lt_share_reap(struct hlist_head *slot, unsigned int most)
+{
 	struct hlist_node *next;
 	struct lt_share *share;
 
 	hlist_for_each_entry_safe(share, next, slot, node) {
 		if (!refcount_dec_if_one(&share->count))
 			continue;
-		hlist_del_rcu(&share->node);
-		kfree_rcu(share, rcu);
-		if (!--left)
+		lt_share_free(share);
+		if (!--most)
 			break;
 	}
 }
 
+/* Under the lock of the chains. */
+static bool lt_share_has_room(const struct hlist_head *slot, const struct lt_net *ln)
+{
+	unsigned int all = 0, own = 0;
+	const struct lt_share *share;
+
+	hlist_for_each_entry(share, slot, node) {
+		all++;
+		own += share->ln == ln;
+	}
+
+	return all < LT_SHARE_CHAIN && own < LT_SHARE_OWN;
+}
+
+/* Likewise. Return: true if one more share may come into a chain. */
+static bool lt_share_make_room(struct hlist_head *slot, const struct lt_net *ln)
+{
+	lt_share_reap(slot, LT_SHARE_REAP);
+	if (likely(lt_share_has_room(slot, ln)))
+		return true;
+
+	lt_share_reap(slot, LT_SHARE_CHAIN);
+	return lt_share_has_room(slot, ln);
+}
+
 static noinline struct lt_share *lt_share_make(struct hlist_head *slot,
-					       const struct lt_net *ln, kuid_t uid)
+					       struct lt_net *ln, kuid_t uid)
 {
 	struct lt_share *share, *made;
-	bool full = false;
 
 	made = kmalloc(sizeof(*made), GFP_ATOMIC | __GFP_NOWARN | __GFP_ACCOUNT);
 	if (!made)
@@ -94,18 +134,36 @@ static noinline struct lt_share *lt_share_make(struct hlist_head *slot,
 	made->ln = ln;
 	made->uid = uid;
 	/* The table's and the caller's. */
-	refcount_set(&made->count, 2);
+	refcount_set(&made->count, LT_SHARE_UNUSED + 1);
 
 	spin_lock_bh(&lt_share_lock);
-	lt_share_reap(slot);
-	share = lt_share_find(slot, ln, uid, &full);
-	if (!share && !full) {
+	share = lt_share_find(slot, ln, uid);
+	if (!share && lt_share_make_room(slot, ln)) {
 		hlist_add_head_rcu(&made->node, slot);
 		share = made;
 		made = NULL;
 	}
 	spin_unlock_bh(&lt_share_lock);
 	kfree(made);
+	if (!share)
+		lt_stats_inc(&ln->stats, WORK_BOUNDED);
+
+	return share;
+}
+
+static noinline struct lt_share *lt_share_look_up(struct lt_net *ln, kuid_t uid)
+{
+	struct hlist_head *slot = lt_share_slot(ln, uid);
+	const struct lt_share *last;
+	struct lt_share *share;
+
+	share = lt_share_find(slot, ln, uid);
+	if (!share)
+		share = lt_share_make(slot, ln, uid);
+
+	last = rcu_dereference(ln->share);
+	if (share && (!last || refcount_read(&last->count) <= LT_SHARE_UNUSED))
+		rcu_assign_pointer(ln->share, share);
 
 	return share;
 }
@@ -119,29 +177,15 @@ static noinline struct lt_share *lt_share_make(struct hlist_head *slot,
  * Return: the share, to be released by lt_share_put(); NULL for want of memory or
  * if there are too many users.
  */
-struct lt_share *lt_share_get(const struct lt_net *ln, kuid_t uid)
+struct lt_share *lt_share_get(struct lt_net *ln, kuid_t uid)
 {
-	struct hlist_head *slot = lt_share_slot(ln, uid);
-	struct lt_share *share;
-	bool full = false;
+	struct lt_share *share = rcu_dereference(ln->share);
 
-	share = lt_share_find(slot, ln, uid, &full);
-	if (likely(share) || full)
+	if (likely(share && uid_eq(share->uid, uid) &&
+		   refcount_inc_not_zero(&share->count)))
 		return share;
 
-	return lt_share_make(slot, ln, uid);
-}
-
-/**
- * lt_share_put() - an owner has gone, or did not come
- * @share: of its user
- *
- * Context: any.
- */
-void lt_share_put(struct lt_share *share)
-{
-	/* The table has one more. */
-	refcount_dec(&share->count);
+	return lt_share_look_up(ln, uid);
 }
 
 /**
@@ -150,7 +194,7 @@ void lt_share_put(struct lt_share *share)
  *
  * Context: may sleep.
  */
-void lt_shares_flush(const struct lt_net *ln)
+void lt_shares_flush(struct lt_net *ln)
 {
 	struct hlist_node *next;
 	struct lt_share *share;
@@ -161,10 +205,8 @@ void lt_shares_flush(const struct lt_net *ln)
 			continue;
 		spin_lock_bh(&lt_share_lock);
 		hlist_for_each_entry_safe(share, next, &lt_shares[i], node) {
-			if (share->ln != ln)
-				continue;
-			hlist_del_rcu(&share->node);
-			kfree_rcu(share, rcu);
+			if (share->ln == ln)
+				lt_share_free(share);
 		}
 		spin_unlock_bh(&lt_share_lock);
 	}

@@ -43,19 +43,15 @@ struct lt_who lt_sock_who(const struct sock *sk)
 }
 
 /**
- * lt_sock_cookie() - the number that no other socket ever has
- * @sk: full socket
+ * lt_sock_new_cookie() - give a socket its cookie
+ * @sk: full socket, which may have got one meanwhile
  *
  * Context: any.
- * Return: not 0.
+ * Return: the cookie, not 0.
  */
-u64 lt_sock_cookie(struct sock *sk)
+u64 lt_sock_new_cookie(struct sock *sk)
 {
-	u64 cookie = atomic64_read(&sk->sk_cookie);
 	u32 parts[2];
-
-	if (likely(cookie))
-		return cookie;
 
 	sock_diag_save_cookie(sk, parts);
 	return atomic64_read(&sk->sk_cookie);

@@ -38,8 +38,23 @@ static inline bool lt_sock_is_live(const struct sock *sk)
 	return sk && sk->sk_state != TCP_TIME_WAIT;
 }
 
+u64 lt_sock_new_cookie(struct sock *sk);
+
+/**
+ * lt_sock_cookie() - the number that no other socket ever has
+ * @sk: full socket
+ *
+ * Context: any.
+ * Return: not 0.
+ */
+static inline u64 lt_sock_cookie(struct sock *sk)
+{
+	u64 cookie = atomic64_read(&sk->sk_cookie);
+
+	return likely(cookie) ? cookie : lt_sock_new_cookie(sk);
+}
+
 struct lt_who lt_sock_who(const struct sock *sk);
-u64 lt_sock_cookie(struct sock *sk);
 u64 lt_sock_cgroup_id(struct sock *sk);
 bool lt_sock_is_in_cgroup(struct sock *sk, u64 id);
 bool lt_sock_is_akin(struct sock *a, struct sock *b);

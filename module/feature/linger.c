@@ -3,6 +3,7 @@
 
 #include <linux/mutex.h>
 #include <linux/string.h>
+#include <linux/tcp.h>
 #include <linux/tracepoint.h>
 #include <net/inet_sock.h>
 
@@ -91,10 +92,12 @@ static void lt_linger_state(void *data, const struct sock *sk,
 	if (newstate != TCP_CLOSE || lt_linger_has_fin(sk, oldstate))
 		return;
 
-	/* The kernel's own sockets may outlive what we know of their namespace. */
+	/* The kernel's own sockets may outlive what we know of their namespace. One that
+	 * is closed while it is taken down (TCP_REPAIR) goes on elsewhere, or here later.
+	 */
 	if ((sk->sk_rx_dst_ifindex && sk->sk_rx_dst_ifindex != LOOPBACK_IFINDEX) ||
 	    sk->sk_protocol != IPPROTO_TCP || oldstate == TCP_LISTEN ||
-	    !sk->sk_net_refcnt)
+	    !sk->sk_net_refcnt || tcp_sk(sk)->repair)
 		return;
 
 	/* Most namespaces have no rule that needs conntrack, and no entry. */

@@ -2,7 +2,6 @@
 /* Feature origin: whom a flow comes from, before NAT and beyond the proxy. */
 
 #include <linux/delay.h>
-#include <linux/ktime.h>
 #include <linux/netfilter.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
@@ -55,17 +54,20 @@ static bool lt_origin_may_be_foreign(struct net *net, struct sock *sk,
 	return inet_can_nonlocal_bind(net, inet);
 }
 
-/* Nothing is proved about a flow that other sockets could send on, too, or that
- * has the address of another host.
+/* Nothing is proved about a flow that has the address of another host, or that other
+ * sockets could send on, too. Of a flow without NAT no more is asked than who could
+ * send on it when it seems over: a look at all sockets of the port now is left out.
  */
 static bool lt_origin_is_shared(struct lt_net *ln, const struct nf_conn *ct,
-				struct sock *sk)
+				struct sock *sk, bool nat)
 {
 	const struct nf_conntrack_tuple *flow = lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
 
 	if (lt_origin_may_be_foreign(ln->net, sk, flow) &&
 	    !lt_sock_is_local(ln->net, flow))
 		return true;
+	if (!nat)
+		return false;
 
 	switch (lt_udp_senders(ln->net, flow, sk)) {
 	case LT_UDP_NONE:
@@ -86,8 +88,10 @@ static unsigned int lt_origin_udp_flags(struct lt_net *ln,
 {
 	unsigned int flags = 0;
 
-	if (lt_origin_is_shared(ln, ct, sk))
+	if (lt_origin_is_shared(ln, ct, sk, nat))
 		flags |= LT_OWNER_SHARED;
+	if (nat)
+		flags |= LT_OWNER_NATTED;
 	if (nat || loopback)
 		flags |= LT_OWNER_FREQUENT;
 	/* Otherwise some of the flow's packets might not be seen. */
@@ -381,7 +385,7 @@ void lt_origin_set(struct lt_net *ln, u8 mode)
 {
 	if (mode == NF_LOOPTRACK_MODE_ENFORCE &&
 	    lt_mode(ln, NF_LOOPTRACK_FEATURE_ORIGIN) != mode)
-		WRITE_ONCE(ln->origin_since, ktime_get_boottime_ns());
+		WRITE_ONCE(ln->origin_turn, ln->origin_turn + 1);
 }
 
 /**

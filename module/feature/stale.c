@@ -256,7 +256,7 @@ void lt_stale_check_zoned_syn(struct lt_net *ln, const struct sk_buff *skb,
 
 static void lt_stale_share(struct lt_net *ln, struct lt_owner *owner)
 {
-	if (!lt_owner_set(owner, LT_OWNER_SHARED))
+	if (!lt_owner_test_and_set(owner, LT_OWNER_SHARED))
 		lt_stats_inc(&ln->stats, STALE_SHARED);
 }
 
@@ -287,7 +287,8 @@ static bool lt_stale_has_other(const struct lt_net *ln,
 static bool lt_stale_is_past_udp(struct lt_net *ln, struct lt_owner *owner,
 				 struct sock *sk)
 {
-	if (lt_owner_is(owner, LT_OWNER_SHARED))
+	if (!lt_owner_is(owner, LT_OWNER_NATTED) ||
+	    lt_owner_is(owner, LT_OWNER_SHARED))
 		return false;
 
 	if (lt_stale_has_other(ln, owner, lt_sock_cookie(sk)) ||
@@ -311,7 +312,7 @@ lt_stale_evict_udp(struct lt_net *ln, struct sk_buff *skb, struct nf_conn *ct,
 	ev.holder_owner = lt_owner_who(owner);
 	if (!lt_stale_enforces(ln)) {
 		/* Once for each, not with each packet. */
-		if (!lt_owner_set(owner, LT_OWNER_STALE_TOLD))
+		if (!lt_owner_test_and_set(owner, LT_OWNER_STALE_TOLD))
 			lt_stale_observed(ln, &ev);
 		/* The flow is this socket's from now on. */
 		WRITE_ONCE(owner->sender, lt_sock_cookie(state->sk));
