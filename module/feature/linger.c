@@ -57,11 +57,15 @@ static void lt_linger_report(struct net *net, const struct nf_conn *ct,
 void lt_linger_end(struct lt_net *ln, struct nf_conn *ct, struct lt_who who,
 		   bool enforce)
 {
+	/* A reset ends both sockets of a flow, on two CPUs: each looks, and one of them
+	 * evicts the entry.
+	 */
+	if (enforce && !lt_ct_evict(ct))
+		return;
+
 	lt_stats_inc(&ln->stats, LINGER_SEEN);
-	if (enforce) {
-		lt_ct_evict(ct);
+	if (enforce)
 		lt_stats_inc(&ln->stats, LINGER_EVICTED);
-	}
 	lt_linger_report(ln->net, ct, who,
 			 enforce ? NF_LOOPTRACK_DECISION_EVICTED :
 				   NF_LOOPTRACK_DECISION_OBSERVED);
