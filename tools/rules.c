@@ -68,7 +68,7 @@ static void name_devices(json_t *answer)
 		name_device(step, "device");
 }
 
-static json_t *last_step(const json_t *rules)
+json_t *rules_last_step(const json_t *rules)
 {
 	json_t *steps = json_object_get(rules, "steps");
 
@@ -80,12 +80,16 @@ static bool is_word(const json_t *object, const char *key, const char *word)
 	return !strcmp(out_text(object, key), word);
 }
 
-/* Does the packet get to its end? */
-static bool is_complete(const json_t *answer)
+const char *rules_end(const json_t *rules)
 {
-	json_t *step = last_step(answer);
+	return out_text(rules_last_step(rules), "answer");
+}
 
-	return is_word(step, "answer", "asked") || is_word(step, "answer", "no-nat");
+bool rules_is_complete(const json_t *rules)
+{
+	const char *end = rules_end(rules);
+
+	return !strcmp(end, "asked") || !strcmp(end, "no-nat");
 }
 
 static bool has_nat(const json_t *answer)
@@ -134,10 +138,10 @@ static bool has_end(const json_t *rules, const char *key, json_t *address, json_
 /* Of sources whose ports differ each time a few are enough. */
 static void add_ends(json_t *rules, const json_t *answer)
 {
-	json_t *tuple = json_object_get(last_step(answer), "tuple");
+	json_t *tuple = json_object_get(rules_last_step(answer), "tuple");
 	json_t *sources = json_object_get(rules, "sources");
 
-	if (!is_complete(answer))
+	if (!rules_is_complete(answer))
 		return;
 	add(json_object_get(rules, "destinations"), end_of(tuple, "dst", "dport"));
 	if (json_array_size(sources) < QUESTIONS ||
@@ -271,7 +275,7 @@ static void write_way(FILE *out, const json_t *rules)
 /* Where the packet ends before its end. */
 static void write_end(FILE *out, const json_t *rules)
 {
-	json_t *step = last_step(rules), *tuple = json_object_get(step, "tuple");
+	json_t *step = rules_last_step(rules), *tuple = json_object_get(step, "tuple");
 	const char *answer = out_text(step, "answer");
 
 	if (!strcmp(answer, "no-route"))
@@ -306,7 +310,7 @@ static void write_sentence(FILE *out, const json_t *rules)
 	bool to = is_changed(rules, "destinations", "dst", "dport");
 	bool from = is_changed(rules, "sources", "src", "sport");
 
-	if (!is_complete(rules)) {
+	if (!rules_is_complete(rules)) {
 		write_end(out, rules);
 		return;
 	}
@@ -387,7 +391,7 @@ enum exit_code rules_get(struct nl *nl, const struct question *question,
 
 json_t *rules_tuple(const json_t *rules)
 {
-	if (!is_complete(rules) || json_is_true(json_object_get(rules, "is_random")))
+	if (!rules_is_complete(rules) || json_is_true(json_object_get(rules, "is_random")))
 		return NULL;
-	return json_object_get(last_step(rules), "tuple");
+	return json_object_get(rules_last_step(rules), "tuple");
 }

@@ -36,4 +36,13 @@ enum exit_code rules_get(struct nl *nl, const struct question *question,
  */
 json_t *rules_tuple(const json_t *rules);
 
+/* How the packet's way ends: the last step's answer, or "" if they could not be asked. */
+const char *rules_end(const json_t *rules);
+
+/* That step, or NULL. */
+json_t *rules_last_step(const json_t *rules);
+
+/* Does the packet get to its end? */
+bool rules_is_complete(const json_t *rules);
+
 #endif /* RULES_H */

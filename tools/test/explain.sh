@@ -182,12 +182,30 @@ past='"history":[{"feature":"ports","decision":"kept","flow":{"src":"10.1.0.9"},
 judges gone 'It was dead' "{$tcp,$on,$away,$none,$nobody,$past$tuple}]}"
 judges gone 'and kept it' "{$tcp,$on,$away,$none,$nobody,${past/kept/rewritten}$tuple}]}"
 judges unreachable 'ip route get 203.0.113.1' "{$tcp,$on,${away/unicast/none},$none,$nobody}"
+# rules ANSWER: what rules said, whose first packet ends so in the hook forward.
+rules() {
+	echo '"rules":{"text":"So it is.","steps":[{"hook":"prerouting","answer":"asked"},{"hook":' \
+		'"forward","answer":"'"$1"'","tuple":{"src":"10.1.0.2","dst":"10.7.0.1"}}]}'
+}
+for answer in refused no-source no-forwarding; do
+	judges blocked 'would end at the hook forward. So it is.' \
+		"{$tcp,$on,$away,$none,$nobody,$(rules $answer)}"
+done
+judges unreachable 'would end at the hook forward. So it is.' \
+	"{$tcp,$on,$away,$none,$nobody,$(rules no-route)}"
+judges unreachable 'ip route get 10.7.0.1' "{$tcp,$on,$away,$none,$nobody,$(rules no-route)}"
 judges lingering 'set linger enforce' "{$tcp,$off,$away,$none,$(client time-wait 12)}"
 judges lingering 'Wait, or let' "{$tcp,$on,$away,$none,$(client time-wait 12)}"
 judges refused 'ss -tln' "{$tcp,$on,$here,$none,$nobody}"
 judges refused 'ss -uln' "{${tcp/tcp/udp},$on,$here,$none,$nobody}"
 judges free 'trace tcp' "{$tcp,$on,$here,$none,"'"stack":{"listeners":[{}]}}'
-judges free '' "{$tcp,$on,$away,$none,$nobody}"
+judges free 'with these addresses and ports' "{$tcp,$on,$away,$none,$nobody,$(rules asked)}"
+for answer in busy answer-77; do
+	judges free 'go; the NAT rules could not be asked' \
+		"{$tcp,$on,$away,$none,$nobody,$(rules $answer)}"
+done
+judges free 'the NAT rules could not be asked' \
+	"{$tcp,$on,$away,$none,$nobody,"'"rules":{"unknown":"there is no route"}}'
 # Another flow from the port, to where this one goes, or where others to there are sent.
 original='"original":{"src":"10.1.0.2","sport":40000,"dst":"203.0.113.1","dport":81}'
 server='"reply":{"src":"127.0.0.1","sport":7000,"dst":"10.1.0.2","dport":40000}'
