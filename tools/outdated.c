@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Entries that are older than the NAT rules. */
+#include <stdio.h>
 #include <string.h>
 
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -29,42 +30,19 @@ enum exit_code outdated_suspect(json_t *flow, struct finding **finding)
 	return EXIT_OK;
 }
 
-/* *@rules is NULL if there is no answer that the entry could contradict. */
-static enum exit_code ask(struct nl *nl, json_t *flow, uint32_t mark, json_t **rules)
-{
-	const struct rules_packet packet = { .mark = mark };
-	struct question question = {
-		.protocol = flow_protocol(flow),
-		.zone = json_integer_value(json_object_get(flow, "zone")),
-	};
-	enum exit_code code;
-
-	endpoint_read_tuple(question.ends, json_object_get(flow, "original"));
-	code = rules_get(nl, &question, &packet, flow, rules);
-	if (code)
-		return code;
-	if (!json_object_get(*rules, "agrees")) {
-		json_decref(*rules);
-		*rules = NULL;
-	}
-	return EXIT_OK;
-}
-
-static bool contradicts(const json_t *rules)
-{
-	return json_is_false(json_object_get(rules, "agrees"));
-}
-
-static enum exit_code outdated(json_t *flow, const json_t *rules, uint32_t mark,
-			       struct finding **finding)
+static enum exit_code outdated(json_t *flow, const json_t *rules, struct finding **finding)
 {
 	enum exit_code code = outdated_suspect(flow, finding);
+	char mark[40] = "0";
 	bool arrives = json_object_get(rules, "in");
 
 	if (code)
 		return code;
+	if (json_object_get(rules, "flow_mark"))
+		snprintf(mark, sizeof(mark), "0 or %u, that of its flow",
+			 (uint32_t)json_integer_value(json_object_get(rules, "flow_mark")));
 	finding_cause(*finding,
-		      "not answered, and made by other rules than there are now. %s That is for a packet %s%s with mark %u; filter rules and rules that set marks were not read",
+		      "not answered, and made by other rules than there are now. %s That is for a packet %s%s with mark %s; filter rules and rules that set marks were not read",
 		      out_text(rules, "text"), arrives ? "that comes by " : "of this host",
 		      arrives ? out_text(rules, "in") : "", mark);
 	finding_remedy(*finding,
@@ -77,26 +55,25 @@ static enum exit_code outdated(json_t *flow, const json_t *rules, uint32_t mark,
 enum exit_code outdated_judge(struct nl *nl, json_t *flow, struct finding **finding,
 			      unsigned long *unasked)
 {
-	uint32_t mark = json_integer_value(json_object_get(flow, "mark")), asked = 0;
+	const struct rules_packet packet = {};
+	struct question question = {
+		.protocol = flow_protocol(flow),
+		.zone = json_integer_value(json_object_get(flow, "zone")),
+	};
 	enum exit_code code;
 	json_t *rules;
 
 	*finding = NULL;
 	if (!outdated_may_be(flow))
 		return EXIT_OK;
-	code = ask(nl, flow, asked, &rules);
-	if (!code && mark && contradicts(rules)) {
-		/* Rules may give packets the mark of their flow before NAT sees them. */
-		json_decref(rules);
-		asked = mark;
-		code = ask(nl, flow, asked, &rules);
-	}
+	endpoint_read_tuple(question.ends, json_object_get(flow, "original"));
+	code = rules_get(nl, &question, &packet, flow, &rules);
 	if (code)
 		return code;
-	if (!rules)
+	if (!json_object_get(rules, "agrees"))
 		++*unasked;
-	else if (contradicts(rules))
-		code = outdated(flow, rules, asked, finding);
+	else if (rules_contradict(rules))
+		code = outdated(flow, rules, finding);
 	json_decref(rules);
 	return code;
 }

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/nf_looptrack.h>
 
+#include "modes.h"
 #include "out.h"
 #include "phrase.h"
 #include "rules.h"
@@ -27,7 +29,8 @@
 /* What may change the packet's way and is not asked. */
 static const char *const unread[] = {
 	"filter rules", "rules that set marks", "rules that keep packets from conntrack",
-	"rules for users and cgroups", "traffic control", "IPsec policies",
+	"rules for users and cgroups", "rules for the mark of an entry", "traffic control",
+	"IPsec policies", "features of this module",
 };
 
 static void put(struct nl *nl, const struct question *question,
@@ -174,13 +177,48 @@ static size_t variety(const json_t *rules)
 	return count * json_array_size(json_object_get(rules, "destinations"));
 }
 
-/* Without a word on it where the answers are so many that more questions would have more. */
-static void compare(json_t *rules, json_t *flow)
+static uint32_t status_of(json_t *flow)
 {
-	bool agrees = allows(rules, flow);
+	return json_integer_value(json_object_get(flow, "status"));
+}
 
-	if (agrees || (variety(rules) && variety(rules) <= MANY))
+/* With enforce, loopguard takes back a redirect to this host, and loopsnat restores the
+ * source of a packet that stays here: the entry of what this host sends is not what the
+ * rules said. The module's feature heal leaves such entries alone, too.
+ */
+static bool is_changed_back(const json_t *modes, const json_t *rules, json_t *flow)
+{
+	json_t *reply = json_object_get(flow, "reply");
+
+	if (!json_is_true(json_object_get(rules, "is_sent")) ||
+	    !json_is_true(json_object_get(rules, "is_delivered")))
+		return false;
+	if (is_word(modes, "loopguard", "enforce") && !(status_of(flow) & IPS_DST_NAT))
+		return true;
+	return is_word(modes, "loopsnat", "enforce") &&
+	       has_end(rules, "destinations", json_object_get(reply, "src"),
+		       json_object_get(reply, "sport")) &&
+	       json_equal(json_object_get(reply, "dst"),
+			  json_object_get(json_object_get(flow, "original"), "src"));
+}
+
+/* Without a word on it where the answers are so many that more questions would have more, or
+ * where a feature may have made the difference.
+ */
+static enum exit_code compare(struct nl *nl, json_t *rules, json_t *flow)
+{
+	bool agrees = allows(rules, flow), is_known = agrees;
+	enum exit_code code = EXIT_OK;
+	json_t *modes;
+
+	if (!agrees && variety(rules) && variety(rules) <= MANY) {
+		code = modes_get(nl, &modes);
+		is_known = !is_changed_back(modes, rules, flow);
+		json_decref(modes);
+	}
+	if (is_known && !code)
 		json_object_set_new(rules, "agrees", json_boolean(agrees));
+	return code;
 }
 
 static unsigned int questions(const json_t *rules, json_t *flow)
@@ -357,8 +395,8 @@ static json_t *sentence(const json_t *rules)
 	return string;
 }
 
-enum exit_code rules_get(struct nl *nl, const struct question *question,
-			 const struct rules_packet *packet, json_t *flow, json_t **rules)
+static enum exit_code get(struct nl *nl, const struct question *question,
+			  const struct rules_packet *packet, json_t *flow, json_t **rules)
 {
 	enum exit_code code;
 	char *why;
@@ -378,15 +416,47 @@ enum exit_code rules_get(struct nl *nl, const struct question *question,
 	json_object_del(*rules, "zone");
 	name_devices(*rules);
 	code = collect(nl, question, packet, flow, *rules);
+	if (!code && flow)
+		code = compare(nl, *rules, flow);
 	if (code) {
 		json_decref(*rules);
 		return code;
 	}
-	if (flow)
-		compare(*rules, flow);
 	json_object_set_new(*rules, "text", sentence(*rules));
 	json_object_set_new(*rules, "unread", not_read());
 	return EXIT_OK;
+}
+
+enum exit_code rules_get(struct nl *nl, const struct question *question,
+			 const struct rules_packet *packet, json_t *flow, json_t **rules)
+{
+	uint32_t mark = json_integer_value(json_object_get(flow, "mark"));
+	const struct rules_packet marked = { .device = packet->device, .mark = mark };
+	json_t *other = NULL;
+	enum exit_code code;
+
+	/* No rules made what a helper expected. */
+	if (status_of(flow) & IPS_EXPECTED)
+		flow = NULL;
+	code = get(nl, question, packet, flow, rules);
+	if (code || !mark || packet->mark || !rules_contradict(*rules))
+		return code;
+	/* Rules may give packets the mark of their flow before NAT sees them. */
+	code = get(nl, question, &marked, flow, &other);
+	if (code || !rules_contradict(other)) {
+		json_decref(*rules);
+		*rules = other;
+	} else {
+		json_decref(other);
+	}
+	if (!code)
+		json_object_set_new(*rules, "flow_mark", json_integer(mark));
+	return code;
+}
+
+bool rules_contradict(const json_t *rules)
+{
+	return json_is_false(json_object_get(rules, "agrees"));
 }
 
 json_t *rules_tuple(const json_t *rules)

@@ -21,7 +21,8 @@ struct rules_packet {
  * @nl: the connection
  * @question: the flow, as its client sends it
  * @packet: its first packet
- * @flow: its entry, as attr_flow decoded it, to be compared with; or NULL
+ * @flow: its entry, as attr_flow decoded it, to be compared with; or NULL. If it contradicts
+ *	the rules and is marked, and @packet is not, they are asked with its mark, too
  * @rules: where to put the answer, for the caller to json_decref(); looptrack(8) says what
  *	there is under which key
  *
@@ -30,6 +31,9 @@ struct rules_packet {
  */
 enum exit_code rules_get(struct nl *nl, const struct question *question,
 			 const struct rules_packet *packet, json_t *flow, json_t **rules);
+
+/* Would the rules not make the entry today, whichever mark the packet has? */
+bool rules_contradict(const json_t *rules);
 
 /* The packet as it is in the end, as a tuple; NULL if it does not get there, or differs
  * from one question to the next.

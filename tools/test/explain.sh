@@ -41,7 +41,14 @@ expect "explain: the rules decide the same" 0 \
 expect "explain: what the rules are asked" 0 \
 	'rules 6 zone 7 1:0a010002 5:9c40 2:cb007101 6:0050 #4096 #1' '' \
 	explain --zone 7 -m 0x1000 --in lo tcp $asked
-expect "explain: what was not read" 0 'filter rules were not read' '' explain tcp $asked
+expect "explain: what was not read" 0 \
+	'were asked; not read: filter rules, rules that set marks, rules that keep' '' \
+	explain tcp $asked
+expect "explain: the rules decide the same with the mark of the entry" 0 \
+	'It was taken to have the mark of its entry, 4097.' restored explain tcp $asked
+expect_sh "explain: but not if another mark was given" 0 '=0=' \
+	"echo =\$(LOOPTRACK_FAKE=restored \$fake explain -m 1 tcp $asked 2>/dev/null |
+		grep -c 'mark of its entry')="
 expect "explain: the rules decide otherwise" 0 \
 	'Rules:     The NAT rules would now send it to 127.0.0.1:7001 on this host.' moved \
 	explain tcp $asked

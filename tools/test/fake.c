@@ -154,7 +154,7 @@ static void put_features(const struct nlmsghdr *request)
 			      (is("guarding") || is("proxied"));
 		bool listens = i == NF_LOOPTRACK_FEATURE_LISTENERS &&
 			       (is("listening") || is("exempted"));
-		int mode = acts || skips ? NF_LOOPTRACK_MODE_ENFORCE :
+		int mode = acts || skips || is("enforcing") ? NF_LOOPTRACK_MODE_ENFORCE :
 					   NF_LOOPTRACK_MODE_OFF;
 
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_ID, i);

@@ -78,6 +78,7 @@ bool put_stack(const struct nlmsghdr *request)
 	return true;
 }
 
+/* "Masked" rules change the source. */
 static void put_step(struct nlmsghdr *nlh, int hook, int answer, const char *dst, int dport,
 		     bool changed)
 {
@@ -85,11 +86,24 @@ static void put_step(struct nlmsghdr *nlh, int hook, int answer, const char *dst
 
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STEP_HOOK, hook);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STEP_ANSWER, answer);
-	put_tuple(nlh, NF_LOOPTRACK_A_STEP_TUPLE, "10.1.0.2", 40000, dst, dport);
+	put_tuple(nlh, NF_LOOPTRACK_A_STEP_TUPLE,
+		  is("masked") && hook == NF_LOOPTRACK_HOOK_POST_ROUTING ? "10.1.0.77" :
+									   "10.1.0.2",
+		  40000, dst, dport);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STEP_DEVICE, 1);
 	if (changed)
 		mnl_attr_put(nlh, NF_LOOPTRACK_A_STEP_IS_CHANGED, 0, NULL);
 	mnl_attr_nest_end(nlh, nest);
+}
+
+static uint32_t asked_mark(const struct nlmsghdr *request)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, request, GENL_HDRLEN)
+		if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_RULES_MARK)
+			return mnl_attr_get_u32(attr);
+	return 0;
 }
 
 /* Where the rules redirect the flow: "moved" ones, "restored" ones unless the packet has a
@@ -99,13 +113,9 @@ static void put_step(struct nlmsghdr *nlh, int hook, int answer, const char *dst
 static int redirect_port(const struct nlmsghdr *request)
 {
 	static int turn;
-	const struct nlattr *attr;
-	bool marked = false;
 
-	mnl_attr_for_each(attr, request, GENL_HDRLEN)
-		marked = marked || mnl_attr_get_type(attr) == NF_LOOPTRACK_A_RULES_MARK;
 	turn++;
-	if (is("moved") || (is("restored") && !marked))
+	if (is("moved") || (is("restored") && !asked_mark(request)))
 		return 7001;
 	if (is("fickle"))
 		return 7000 + (turn - 1) % 6;
@@ -133,7 +143,7 @@ bool put_rules(const struct nlmsghdr *request)
 	}
 	nlh = begin_genl(FAMILY, request->nlmsg_seq, NF_LOOPTRACK_CMD_RULES_GET);
 	put_tuple(nlh, NF_LOOPTRACK_A_RULES_FLOW, "10.1.0.2", 40000, "203.0.113.1", 80);
-	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, 0);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, asked_mark(request));
 	mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_SENT, 0, NULL);
 	if (is("busy")) {
 		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_ANSWER_BUSY, dst, 80,

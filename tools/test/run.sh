@@ -1088,14 +1088,21 @@ found "outdated, but answered meanwhile" 0 '0 findings' 'unanswered moved settle
 	audit --kind outdated
 found "outdated, but not for packets with the flow's mark" 0 '0 findings' 'unanswered restored' \
 	audit --kind outdated
-found "outdated, also for packets with the flow's mark" 8 'of this host with mark 6;' \
+found "outdated, also for packets with the flow's mark" 8 'of this host with mark 0 or 6,' \
 	'unanswered moved restored' audit --kind outdated
 found "outdated, but it has a helper" 0 '0 findings' 'unanswered moved helped' audit --kind outdated
 found "outdated, but it is expected" 0 '0 findings' 'unanswered moved expected' audit --kind outdated
+for words in masked released; do
+	found "outdated, $words" 8 '1 outdated;' "unanswered $words" audit --kind outdated
+	found "outdated, $words, and a feature may have done it" 0 'be asked or compared' \
+		"unanswered $words enforcing" audit --kind outdated
+done
+found "outdated, whatever features do" 8 '1 outdated;' 'unanswered moved enforcing' \
+	audit --kind outdated
 found "outdated, TCP" 8 '1 outdated;' 'unanswered moved connected opening' audit --kind outdated
 found "outdated, but picked up in its midst" 0 '0 findings' 'unanswered moved connected' \
 	audit --kind outdated
-found "outdated, as far as can be told" 0 '1 unanswered, whose rules can'\''t be asked' \
+found "outdated, as far as can be told" 0 '1 unanswered, whose rules can'\''t be asked or compared' \
 	'unanswered sourceless' audit --kind outdated
 expect "audit: JSON of an outdated flow" 8 \
 	'"destinations":[{"address":"127.0.0.1","port":7001}],"sources":[' \
