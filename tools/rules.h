@@ -35,6 +35,12 @@ enum exit_code rules_get(struct nl *nl, const struct question *question,
 /* Would the rules not make the entry today, whichever mark the packet has? */
 bool rules_contradict(const json_t *rules);
 
+/* Is this one of the ends that are listed under @key? Of any port, if @port is NULL. */
+bool rules_has_end(const json_t *rules, const char *key, json_t *address, json_t *port);
+
+/* How many destinations, and source addresses, they choose from, as far as is known. */
+size_t rules_variety(const json_t *rules);
+
 /* The packet as it is in the end, as a tuple; NULL if it does not get there, or differs
  * from one question to the next.
  */

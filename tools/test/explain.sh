@@ -53,18 +53,18 @@ expect "explain: the rules decide otherwise" 0 \
 	'Rules:     The NAT rules would now send it to 127.0.0.1:7001 on this host.' moved \
 	explain tcp $asked
 expect "explain: the rules are gone" 0 \
-	'Rules:     No NAT rule applies any more; it would leave by lo.' ruleless explain tcp $asked
+	'Rules:     No NAT rule changes it any more; it would leave by lo.' ruleless explain tcp $asked
 expect "explain: rules that choose at random, and this" 0 \
-	'would decide the same today, or something else: they choose at random.' fickle \
+	"today, or something else. The answers differ: chance, or a limit" fickle \
 	explain tcp $asked
 expect "explain: rules that choose at random" 0 \
-	'127.0.0.1:7003 or others on this host. They choose at random.' 'gone fickle' \
+	'127.0.0.1:7003 or others on this host. The answers differ:' 'gone fickle' \
 	explain tcp $asked
 expect "explain: rules that choose this at random, but seldom" 0 \
-	'would decide the same today, or something else: they choose at random.' rare \
+	'would decide the same today, or something else. The answers differ: chance,' rare \
 	explain tcp $asked
 expect "explain: rules with too many answers to tell" 0 \
-	'127.0.0.1:7004 or others on this host. They choose at random.' wild explain tcp $asked
+	'127.0.0.1:7004 or others on this host. The answers differ:' wild explain tcp $asked
 expect_sh "explain: rules with too many answers to tell, JSON" 0 '=0=' \
 	"echo =\$(LOOPTRACK_FAKE=wild \$fake -j explain tcp $asked 2>/dev/null | grep -c agrees)="
 expect "explain: the rules, JSON" 0 'on this host.","unread":["filter rules",' moved \
@@ -74,10 +74,22 @@ expect "explain: without an entry" 0 \
 	explain tcp $asked
 expect "explain: where the rules would send it is looked at" 0 \
 	'127.0.0.1:7000 -> 10.1.0.2:40000 is a tcp socket of' gone explain tcp $asked
-expect "explain: no rule" 0 'Rules:     No NAT rule applies; it would leave by lo.' \
+expect "explain: no rule" 0 'Rules:     No NAT rule changes it; it would leave by lo.' \
 	'gone ruleless' explain tcp $asked
-expect "explain: no NAT" 0 'Rules:     There is no NAT here; it would leave by lo.' \
+expect "explain: no NAT" 0 'Rules:     NAT is not in use here, or not recognised; it would leave by lo.' \
 	'gone ruleless natless' explain tcp $asked
+expect "explain: some answers do not get to the end" 0 \
+	'127.0.0.1:7000 on this host. 6 of 16 answers do not get to' 'gone failing' \
+	explain tcp $asked
+expect "explain: some answers do not get to the end, JSON" 0 '"questions":16,"incomplete":6,' \
+	'gone failing' -j explain tcp $asked
+expect_sh "explain: the one that allows the entry may not have got there" 0 '=0=' \
+	"echo =\$(LOOPTRACK_FAKE='moved failing' \$fake -j explain tcp $asked 2>/dev/null |
+		grep -c agrees)="
+expect "explain: the device differs" 0 'would send it to 127.0.0.1:7000.' 'gone split' \
+	explain tcp $asked
+expect "explain: an answer of the future" 0 'Rules:     The answer answer-77 is not understood.' \
+	'gone riddle' explain tcp $asked
 expect "explain: the rules can't be asked now" 0 "conntrack's table is full." 'gone busy' \
 	explain tcp $asked
 expect "explain: rules, refused" 0 'Rules:     unknown: there is no route to the source.' \

@@ -130,6 +130,7 @@ bool put_rules(const struct nlmsghdr *request)
 	bool ruleless = is("ruleless") || is("flowless");
 	int port = redirect_port(request);
 	const char *dst = ruleless ? "203.0.113.1" : "127.0.0.1";
+	static unsigned int turn;
 	struct nlmsghdr *nlh;
 
 	print_flow("rules", request, NF_LOOPTRACK_A_RULES_FLOW);
@@ -141,13 +142,16 @@ bool put_rules(const struct nlmsghdr *request)
 		put_ack(request, EHOSTUNREACH, "there is no route to the source", 0, 0);
 		return true;
 	}
+	turn++;
 	nlh = begin_genl(FAMILY, request->nlmsg_seq, NF_LOOPTRACK_CMD_RULES_GET);
 	put_tuple(nlh, NF_LOOPTRACK_A_RULES_FLOW, "10.1.0.2", 40000, "203.0.113.1", 80);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, asked_mark(request));
 	mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_SENT, 0, NULL);
-	if (is("busy")) {
-		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_ANSWER_BUSY, dst, 80,
-			 false);
+	if (is("busy") || (is("failing") && turn % 3 == 1)) {
+		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, is("busy") ? NF_LOOPTRACK_ANSWER_BUSY :
+			 NF_LOOPTRACK_ANSWER_REFUSED, dst, 80, false);
+	} else if (is("riddle")) {
+		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, 77, dst, 80, false);
 	} else if (ruleless) {
 		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, is("natless"), dst, 80, false);
 		put_step(nlh, NF_LOOPTRACK_HOOK_POST_ROUTING, is("natless"), dst, 80, false);
@@ -155,7 +159,10 @@ bool put_rules(const struct nlmsghdr *request)
 	} else {
 		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, 0, dst, port, true);
 		put_step(nlh, NF_LOOPTRACK_HOOK_POST_ROUTING, 0, dst, port, false);
-		mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_DELIVERED, 0, NULL);
+		if (is("split") && turn % 2)
+			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_OUT, 1);
+		else
+			mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_DELIVERED, 0, NULL);
 	}
 	end(nlh);
 	return false;
