@@ -508,6 +508,41 @@ rules_end() {
 	! grep -qE ' (new|established)( |$)' "$tmp/trace" || fail "conntrack has begun" || return
 }
 
+# load_drop NS COMMENT: a table anew, whose only rule has the handle that the last one had.
+load_drop() {
+	in_ns "$1" nft -f - <<-EOT
+		table inet t
+		delete table inet t
+		table inet t {
+			chain in {
+				type filter hook input priority filter
+				udp dport 7001 drop comment "$2"
+			}
+		}
+	EOT
+}
+
+# send_dropped NS N: a packet, which is the Nth that is told to be dropped.
+send_dropped() {
+	in_ns "$1" bash -c 'echo hello >/dev/udp/127.0.0.1/7001'
+	busywait 5000 eval "[ \$(grep -c '# dropped' '$tmp/trace') = $2 ]" ||
+		fail "not $2 dropped: $(<"$tmp/trace")"
+}
+
+# After a reload of the rules a handle is that of another rule: the old one's text is not
+# shown any more.
+rules_replaced() {
+	alone && load_drop "$a" first && rules_trace "$a" udp '*' '*:7001' &&
+		send_dropped "$a" 1 && load_drop "$a" second && send_dropped "$a" 2 || return
+	sleep 2
+	send_dropped "$a" 3 || return
+	stop "$a"
+	note "$(<"$tmp/trace")"
+	[ "$(grep -c '# dropped .*"first"' "$tmp/trace")" = 1 ] ||
+		fail "the text of a rule that is gone" || return
+	line '# dropped .*"first"' '# dropped ' '# dropped .*"second"'
+}
+
 # Tables of iptables-legacy are pointed out.
 rules_legacy() {
 	has_backend legacy 4 || skip "no iptables-legacy" || return
@@ -571,6 +606,7 @@ either "rules of iptables-nft, IPv4" rules_iptables 4
 either "a policy, and an end without a rule, IPv4" rules_policy 4
 either "a policy, and an end without a rule, IPv6" rules_policy 6
 subtest "the table of the rules goes with the command" rules_end
+subtest "rules that are replaced" rules_replaced
 subtest "rules of iptables-legacy" rules_legacy
 subtest "packets are counted" counted
 subtest "the module goes" unloaded

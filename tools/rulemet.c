@@ -6,6 +6,7 @@
 #include <linux/nf_looptrack.h>
 
 #include "attr.h"
+#include "nftchain.h"
 #include "out.h"
 #include "phrase.h"
 #include "rulemet.h"
@@ -88,7 +89,10 @@ json_t *rulemet_json(const struct nft_step *step, int hook, int stage)
 	set_name(rule, "chain", step->chain);
 	if (step->handle) {
 		json_object_set_new(rule, "handle", json_integer(step->handle));
-		text = ruletext_find(family, step->table, step->chain, step->handle);
+		text = ruletext_find(step->generation, family, step->table, step->chain,
+				     step->handle);
+		if (!text && (!step->generation || step->generation != nftchain_generation()))
+			json_object_set_new(rule, "is_replaced", json_true());
 	} else if (step->is_policy) {
 		json_object_set_new(rule, "policy", json_true());
 	}
@@ -111,6 +115,7 @@ json_t *rulemet_end(json_t *rule, json_t *sight)
 {
 	static const char *const keys[] = {
 		"hook", "stage", "family", "table", "chain", "handle", "policy", "text",
+		"is_replaced",
 	};
 	int hook = attr_word(&attr_hooks, out_text(sight, "hook"));
 	int stage = attr_word(&attr_stages, out_text(sight, "stage"));
@@ -151,6 +156,8 @@ static void show_place(json_t *rule)
 	       out_text(rule, "chain"));
 	if (json_object_get(rule, "text"))
 		printf(": %s", out_text(rule, "text"));
+	else if (json_is_true(json_object_get(rule, "is_replaced")))
+		printf(" (its text is not known: rules were replaced)");
 	else if (handle)
 		printf(" (its text is not known)");
 }

@@ -16,6 +16,7 @@
 #include <linux/nf_looptrack.h>
 
 #include "nft.h"
+#include "nftchain.h"
 #include "nftmatch.h"
 #include "out.h"
 #include "rulemet.h"
@@ -388,7 +389,7 @@ static struct call *find_call(uint32_t id)
 static void begin_call(struct step *step, bool is_late)
 {
 	struct call *call = find_call(step->nft.id) ?: &calls[next_call++ % CALLS_MAX];
-	const struct nft_chain *chain = nft_find_chain(&step->nft);
+	const struct nft_chain *chain = nftchain_find(&step->nft);
 	struct sight *sight;
 
 	if (!nftmatch_has_ports(options.protocol)) {
@@ -441,8 +442,12 @@ static bool place(struct step *step, long now, enum exit_code *code)
 
 static void take_steps(long now)
 {
+	size_t first = step_count;
 	struct nft_step nft;
+	uint32_t before;
 	int got;
+
+	before = nft_begin();
 
 	while ((got = nft_next(&nft))) {
 		struct step *step = NULL;
@@ -457,6 +462,9 @@ static void take_steps(long now)
 		step->seen = now;
 		steps[step_count++] = step;
 	}
+	if (step_count > first && before && before == nftchain_generation())
+		while (first < step_count)
+			steps[first++]->nft.generation = before;
 }
 
 static void show_loss(json_t *object)

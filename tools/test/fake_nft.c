@@ -12,6 +12,10 @@
 
 #include "fake.h"
 
+/* Questions for the generation, before rules are met, and before they are listed. */
+#define REPLACED	3
+#define RELISTED	5
+
 static struct nlmsghdr *begin_nft(unsigned int seq, int type)
 {
 	struct nlmsghdr *nlh = begin(NFNL_SUBSYS_NFTABLES << 8 | type, seq);
@@ -51,10 +55,27 @@ static void put_batch(const struct nlmsghdr *request, size_t len)
 	fprintf(stderr, "table with %d rules\n", rules);
 }
 
+/* Rules are "replaced" as soon as they were met, and "relisted" while nft lists them. */
+static void put_generation(const struct nlmsghdr *request)
+{
+	struct nlmsghdr *nlh = begin_nft(request->nlmsg_seq, NFT_MSG_NEWGEN);
+	static int asked;
+
+	asked++;
+	mnl_attr_put_u32(nlh, NFTA_GEN_ID, htonl(1 + (is("replaced") && asked > REPLACED) +
+						 (is("relisted") && asked > RELISTED)));
+	end(nlh);
+	put_ack(request, 0, NULL, 0, 0);
+}
+
 bool put_nft(const struct nlmsghdr *request, size_t len)
 {
 	if (request->nlmsg_type == NFNL_MSG_BATCH_BEGIN) {
 		put_batch(request, len);
+		return true;
+	}
+	if (request->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN)) {
+		put_generation(request);
 		return true;
 	}
 	if (request->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN))

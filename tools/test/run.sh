@@ -819,6 +819,15 @@ expect "trace: rules: text" 0 "# output      $where comment \"# handle 9\" (cont
 expect "trace: rules: text that is not known, odd target" 0 \
 	'# prerouting  rule 6 of table inet fw chain pre (its text is not known) (jump a?b)' \
 	'traced ruled' "${rules[@]}"
+for word in replaced relisted; do
+	expect "trace: rules: text of rules that were $word" 0 \
+		'# output      rule 4 of table inet fw chain out (its text is not known: rules were' \
+		"traced ruled $word" "${rules[@]}"
+	expect_sh "trace: rules: text of rules that were $word, JSON" 0 '=1=' \
+		"echo =\$(LOOPTRACK_FAKE='traced ruled $word' \$fake -j trace --rules tcp '*' '*' \
+			2>/dev/null | grep 'chain\":\"out\"' | grep -v '\"text\"' |
+			grep -c '\"is_replaced\":true')="
+done
 expect "trace: rules: dropped" 0 \
 	'# dropped in prerouting by rule 14 of table inet fw chain pre: tcp dport 80 drop' \
 	'traced ruled' "${rules[@]}"
