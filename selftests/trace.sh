@@ -543,17 +543,27 @@ rules_replaced() {
 	line '# dropped .*"first"' '# dropped ' '# dropped .*"second"'
 }
 
-# Tables of iptables-legacy are pointed out.
+# Tables of iptables-legacy, which would log each packet, keep the rules from being traced,
+# unless it is forced.
 rules_legacy() {
+	local out status
+
 	has_backend legacy 4 || skip "no iptables-legacy" || return
 	alone && rules_trace "$a" udp '*' '*' && stop "$a" || return
 	! grep -q iptables-legacy "$tmp/complaints" || fail "there is no such table" || return
 	in_ns "$a" iptables-legacy -w -t mangle -L >/dev/null 2>&1 ||
 		skip "the kernel has no iptables-legacy" || return
-	rules_trace "$a" udp '*' '*' && stop "$a" || return
-	note "$(<"$tmp/complaints")"
-	grep -q 'iptables-legacy has tables here (IPv4 mangle).*-j TRACE' "$tmp/complaints" ||
-		fail "no hint: $(<"$tmp/complaints")"
+	out=$(timeout 10 looptrack -n "$a" trace --rules udp '*' '*' 2>&1)
+	status=$?
+	note "$out"
+	[ "$status" = 2 ] || fail "exit status is $status, not 2" || return
+	[[ $out = *"iptables-legacy has tables here (IPv4 mangle)"*--force* ]] ||
+		fail "neither the table nor --force is named: $out" || return
+	no_tables "$a" && untraced "$a" || fail "it is traced" || return
+	trace "$a" udp '*' '*' && stop "$a" || return
+	rules_trace "$a" --force udp '*' '*' && stop "$a" || return
+	grep -q 'iptables-legacy has tables here (IPv4 mangle)' "$tmp/complaints" ||
+		fail "no warning: $(<"$tmp/complaints")"
 }
 
 # Packets are counted, not lines; dropped ones, too.

@@ -28,7 +28,4 @@ void rulemet_show_end(json_t *end);
 /* Does the verdict end the way of the packet? */
 bool rulemet_is_end(json_t *rule);
 
-/* iptables-legacy has rules that nf_tables does not see: say once how to see those. */
-void rulemet_hint(void);
-
 #endif /* RULEMET_H */

@@ -572,6 +572,10 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 		return fmemopen((char *)"nat\nfil\033ter\n", 12, "r");
 	if (!strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count") && is("tracked"))
 		return fmemopen((char *)"5\n", 2, "r");
+	if (!strcmp(path, "/proc/net/ip6_tables_names") && is("shrouded")) {
+		errno = EACCES;
+		return NULL;
+	}
 	if (!strncmp(path, "/proc/net/ip", 12) ||
 	    !strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count")) {
 		errno = ENOENT;

@@ -812,8 +812,21 @@ expect "trace: rules: table for a flow" 0 'table with 8 rules' 'traced ruled' \
 	trace --rules tcp '*' 10.9.0.1:80
 expect "trace: rules: table that matches entries" 0 'table with 24 rules' \
 	'traced ruled tracked' trace --rules tcp '*' 10.9.0.1:80
-expect "trace: rules: iptables-legacy" 0 'iptables-legacy has tables here (IPv4 nat, fil?ter)' \
+expect "trace: rules: iptables-legacy" 2 \
+	'iptables-legacy has tables here (IPv4 nat, fil?ter), and with --rules the kernel would log' \
 	'traced ruled legacy' "${rules[@]}"
+expect_sh "trace: rules: iptables-legacy, and nothing is traced" 0 '=0=' \
+	'echo "=$(LOOPTRACK_FAKE="traced ruled legacy" $fake trace --rules tcp "*" "*" 2>&1 |
+		grep -c -e "^trace " -e "^table ")="'
+expect "trace: rules: iptables-legacy, --force" 0 'fil?ter): the kernel logs each traced packet' \
+	'traced ruled legacy' trace --force --rules tcp '*' '*'
+expect "trace: rules: iptables-legacy, --force, and it is traced" 0 'trace 6
+' 'traced ruled legacy' trace --force --rules tcp '*' '*'
+expect "trace: no rules, and iptables-legacy" 0 'trace 6
+' 'traced legacy' trace tcp '*' '*'
+expect "trace: rules: iptables-legacy that cannot be read" 2 \
+	'cannot read /proc/net/ip6_tables_names: Permission denied; if iptables-legacy' \
+	'traced ruled shrouded' "${rules[@]}"
 expect "trace: rules: text" 0 "# output      $where comment \"# handle 9\" (continue)" \
 	'traced ruled' "${rules[@]}"
 expect "trace: rules: text that is not known, odd target" 0 \
