@@ -508,6 +508,30 @@ rules_end() {
 	! grep -qE ' (new|established)( |$)' "$tmp/trace" || fail "conntrack has begun" || return
 }
 
+# A trace of IPv4 matches by conntrack's entries where conntrack watches IPv4, and has it
+# watch nothing of IPv6.
+rules_family() {
+	local entries
+
+	alone && in_ns "$a" nft -f - <<-EOT || return
+		table ip nat {
+			chain out {
+				type nat hook output priority -100
+				udp dport 9999 redirect to :7001
+			}
+		}
+	EOT
+	rules_trace "$a" udp 127.0.0.1 127.0.0.1:7000 || return
+	in_ns "$a" nft list tables | grep -q '^table ip looptrack_trace_' ||
+		fail "it is no table of IPv4: $(in_ns "$a" nft list tables)" || return
+	in_ns "$a" bash -c 'echo >/dev/udp/127.0.0.1/7000; echo >/dev/udp/::1/7000'
+	stop "$a"
+	entries=$(in_ns "$a" conntrack -L -f ipv6 2>/dev/null; in_ns "$a" conntrack -L 2>/dev/null)
+	note "$entries"
+	[[ $entries = *127.0.0.1* ]] || fail "there is no entry of IPv4" || return
+	[[ $entries != *::1* ]] || fail "conntrack has begun with IPv6"
+}
+
 # load_drop NS COMMENT: a table anew, whose only rule has the handle that the last one had.
 load_drop() {
 	in_ns "$1" nft -f - <<-EOT
@@ -617,6 +641,7 @@ either "a policy, and an end without a rule, IPv4" rules_policy 4
 either "a policy, and an end without a rule, IPv6" rules_policy 6
 subtest "the table of the rules goes with the command" rules_end
 subtest "rules that are replaced" rules_replaced
+subtest "rules, and conntrack watches one family" rules_family
 subtest "rules of iptables-legacy" rules_legacy
 subtest "packets are counted" counted
 subtest "the module goes" unloaded

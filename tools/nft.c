@@ -13,6 +13,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/nf_looptrack.h>
 
+#include "ctnl.h"
 #include "nft.h"
 #include "nftchain.h"
 #include "nftmatch.h"
@@ -65,34 +66,43 @@ static int acknowledged(uint32_t seq)
 }
 
 /*
- * Does conntrack watch this namespace? A match of ours must not make it begin to. There are
- * entries, or a rule that does NAT, which needs it.
+ * Does conntrack watch packets of this family here? A match of ours must not make it begin
+ * to. There are entries, or a rule that does NAT, which needs it.
  */
-static bool has_conntrack(void)
+static bool is_tracked(int family)
 {
-	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
-	unsigned long count = 0;
+	return nftchain_has_nat(family) || ctnl_has_entries(family);
+}
 
-	if (file && fscanf(file, "%lu", &count) != 1)
-		count = 0;
-	if (file)
-		fclose(file);
-	return count || nftchain_has_nat();
+/*
+ * A match by entry has conntrack watch all families of the table: an IPv4 trace on a host
+ * that tracks IPv4 alone must have a table of IPv4 alone.
+ */
+static struct nftmatch *build(uint8_t protocol, const struct endpoint ends[2], uint32_t *last)
+{
+	int family = ends[0].family ?: ends[1].family ?: opt.family;
+	char table[sizeof(TABLE_PREFIX) + 10];
+	bool by_entry;
+
+	/* No two sockets of a namespace have the same number. */
+	snprintf(table, sizeof(table), TABLE_PREFIX "%u", mnl_socket_get_portid(sock));
+	if (family == AF_UNSPEC)
+		by_entry = is_tracked(AF_INET) && is_tracked(AF_INET6);
+	else
+		by_entry = is_tracked(family);
+	return nftmatch_build(table, family, protocol, ends, by_entry, last);
 }
 
 enum exit_code nft_open(uint8_t protocol, const struct endpoint ends[2])
 {
 	int group = NFNLGRP_NFTRACE, size = ROOM, error;
-	char table[sizeof(TABLE_PREFIX) + 10];
 	struct nftmatch *match;
 	uint32_t last;
 
 	sock = nftchain_connect();
 	if (!sock)
 		return refusal(errno);
-	/* No two sockets of a namespace have the same number. */
-	snprintf(table, sizeof(table), TABLE_PREFIX "%u", mnl_socket_get_portid(sock));
-	match = nftmatch_build(table, protocol, ends, has_conntrack(), &last);
+	match = build(protocol, ends, &last);
 	if (!match)
 		return fail(EXIT_SYSTEM, "out of memory");
 	if (mnl_socket_sendto(sock, match->data, match->len) < 0)

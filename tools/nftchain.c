@@ -204,11 +204,14 @@ const struct nft_chain *nftchain_find(const struct nft_step *step)
 	return find_chain(step->family, step->table, step->chain);
 }
 
-bool nftchain_has_nat(void)
+bool nftchain_has_nat(int family)
 {
+	uint8_t own = family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
 	list_chains();
 	for (const struct nft_chain *chain = chains; chain; chain = chain->next)
-		if (chain->is_nat && chain->rules)
+		if (chain->is_nat && chain->rules &&
+		    (chain->family == own || chain->family == NFPROTO_INET))
 			return true;
 	return false;
 }

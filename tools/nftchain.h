@@ -39,8 +39,8 @@ uint32_t nftchain_generation(void);
 /* The base chain of a message, as it is now, or NULL. */
 const struct nft_chain *nftchain_find(const struct nft_step *step);
 
-/* Is there a rule in a chain of the type nat? */
-bool nftchain_has_nat(void);
+/* Is there a rule in a chain of the type nat that sees this family? */
+bool nftchain_has_nat(int family);
 
 /* A socket for questions to nf_tables, or NULL. */
 struct mnl_socket *nftchain_connect(void);

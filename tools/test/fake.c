@@ -570,14 +570,11 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 
 	if (!strcmp(path, "/proc/net/ip_tables_names") && is("legacy"))
 		return fmemopen((char *)"nat\nfil\033ter\n", 12, "r");
-	if (!strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count") && is("tracked"))
-		return fmemopen((char *)"5\n", 2, "r");
 	if (!strcmp(path, "/proc/net/ip6_tables_names") && is("shrouded")) {
 		errno = EACCES;
 		return NULL;
 	}
-	if (!strncmp(path, "/proc/net/ip", 12) ||
-	    !strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count")) {
+	if (!strncmp(path, "/proc/net/ip", 12)) {
 		errno = ENOENT;
 		return NULL;
 	}

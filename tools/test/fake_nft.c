@@ -9,6 +9,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 
 #include "fake.h"
 
@@ -45,14 +46,17 @@ static void put_batch(const struct nlmsghdr *request, size_t len)
 {
 	int left = len, rules = 0, error = is("untabled") ? EOPNOTSUPP : is("barred") ? EPERM : 0;
 	const struct nlmsghdr *nlh;
+	int family = -1;
 
 	for (nlh = request; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		if (nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
+			family = ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family;
 		rules += (nlh->nlmsg_type & 255) == NFT_MSG_NEWRULE &&
 			 nlh->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES;
 		if (nlh->nlmsg_flags & NLM_F_ACK)
 			put_ack(nlh, error, NULL, 0, 0);
 	}
-	fprintf(stderr, "table with %d rules\n", rules);
+	fprintf(stderr, "table of family %d with %d rules\n", family, rules);
 }
 
 /* Rules are "replaced" as soon as they were met, and "relisted" while nft lists them. */
@@ -68,8 +72,30 @@ static void put_generation(const struct nlmsghdr *request)
 	put_ack(request, 0, NULL, 0, 0);
 }
 
+/* Has conntrack entries? Of both families, or of one. */
+static void put_entries(const struct nlmsghdr *request)
+{
+	const struct nfgenmsg *asked = mnl_nlmsg_get_payload(request);
+	int family = asked->nfgen_family;
+	struct nlmsghdr *nlh;
+	struct nfgenmsg *nfg;
+
+	if (is("tracked") || (is("watching4") && family == AF_INET)) {
+		nlh = begin(NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW, request->nlmsg_seq);
+		nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+		nfg->nfgen_family = family;
+		end(nlh);
+	}
+	end(begin(NLMSG_DONE, request->nlmsg_seq));
+}
+
 bool put_nft(const struct nlmsghdr *request, size_t len)
 {
+	if (request->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET) &&
+	    (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
+		put_entries(request);
+		return true;
+	}
 	if (request->nlmsg_type == NFNL_MSG_BATCH_BEGIN) {
 		put_batch(request, len);
 		return true;

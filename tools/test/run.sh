@@ -807,11 +807,22 @@ cat >"$work/bin/nft.rules" <<-'EOT'
 EOT
 rules=(trace --rules tcp '*' '*')
 where='rule 4 of table inet fw chain out: meta mark vmap { 1 : accept, 2 : drop }'
-expect "trace: rules: table" 0 'table with 2 rules' 'traced ruled' "${rules[@]}"
-expect "trace: rules: table for a flow" 0 'table with 8 rules' 'traced ruled' \
+expect "trace: rules: table" 0 'table of family 1 with 2 rules' 'traced ruled' "${rules[@]}"
+expect "trace: rules: table for a flow" 0 'table of family 2 with 8 rules' 'traced ruled' \
 	trace --rules tcp '*' 10.9.0.1:80
-expect "trace: rules: table that matches entries" 0 'table with 24 rules' \
-	'traced ruled tracked' trace --rules tcp '*' 10.9.0.1:80
+for words in tracked watching4; do
+	expect "trace: rules: table that matches entries, $words" 0 \
+		'table of family 2 with 24 rules' "traced ruled $words" \
+		trace --rules tcp '*' 10.9.0.1:80
+done
+expect "trace: rules: table that does not match entries of IPv6" 0 \
+	'table of family 10 with 8 rules' 'traced ruled watching4' trace --rules tcp '*' '[::1]:80'
+expect "trace: rules: -6 says it, too" 0 'table of family 10 with 8 rules' \
+	'traced ruled watching4' -6 trace --rules tcp '*' '*:80'
+expect "trace: rules: table of both families" 0 'table of family 1 with 8 rules' \
+	'traced ruled watching4' trace --rules tcp '*' '*:80'
+expect "trace: rules: table of both families that matches entries" 0 \
+	'table of family 1 with 24 rules' 'traced ruled tracked' trace --rules tcp '*' '*:80'
 expect "trace: rules: iptables-legacy" 2 \
 	'iptables-legacy has tables here (IPv4 nat, fil?ter), and with --rules the kernel would log' \
 	'traced ruled legacy' "${rules[@]}"
