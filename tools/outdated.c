@@ -30,6 +30,9 @@ enum exit_code outdated_suspect(json_t *flow, struct finding **finding)
 	return EXIT_OK;
 }
 
+/* The rules are asked without a socket, and about an entry without a mark: rules for users
+ * say something else of what this host sends than of the question, in either direction.
+ */
 static enum exit_code outdated(json_t *flow, const json_t *rules, struct finding **finding)
 {
 	enum exit_code code = outdated_suspect(flow, finding);
@@ -45,8 +48,14 @@ static enum exit_code outdated(json_t *flow, const json_t *rules, struct finding
 		      "not answered, and made by other rules than there are now. %s That is for a packet %s%s with mark %s; filter rules and rules that set marks were not read",
 		      out_text(rules, "text"), arrives ? "that comes by " : "of this host",
 		      arrives ? out_text(rules, "in") : "", mark);
-	finding_remedy(*finding,
-		       "remove the entry, and the next packet makes a new one; with heal enforced it does so by itself");
+	(*finding)->unsure = !arrives || json_integer_value(json_object_get(flow, "mark"));
+	(*finding)->fixable = !(*finding)->unsure;
+	if ((*finding)->unsure)
+		finding_remedy(*finding,
+			       "set heal to enforce: it asks with the socket and the mark of the flow, and removes the entry by itself; --fix leaves it, since rules for users, or for the mark of an entry, may have made it");
+	else
+		finding_remedy(*finding,
+			       "remove the entry, and the next packet makes a new one; with heal enforced it does so by itself");
 	json_object_set((*finding)->facts, "destinations", json_object_get(rules, "destinations"));
 	json_object_set((*finding)->facts, "sources", json_object_get(rules, "sources"));
 	return EXIT_OK;

@@ -12,13 +12,13 @@
 /* Destinations that a sentence names. */
 #define FEW		4
 
-static bool has_nat(const json_t *answer)
+static bool has_step(const json_t *answer, const char *word)
 {
 	json_t *step;
 	size_t i;
 
 	json_array_foreach(json_object_get(answer, "steps"), i, step)
-		if (!strcmp(out_text(step, "answer"), "asked"))
+		if (!strcmp(out_text(step, "answer"), word))
 			return true;
 	return false;
 }
@@ -66,7 +66,7 @@ static void write_way(FILE *out, const json_t *rules)
 		fprintf(out, " by %s", out_text(rules, "out"));
 }
 
-/* What the answers do not have in common. */
+/* What the answers do not have in common, and what they may lack. */
 static void write_doubts(FILE *out, const json_t *rules)
 {
 	json_int_t incomplete = json_integer_value(json_object_get(rules, "incomplete"));
@@ -78,6 +78,9 @@ static void write_doubts(FILE *out, const json_t *rules)
 			" %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
 			" answers do not get to the packet's end.",
 			incomplete, json_integer_value(json_object_get(rules, "questions")));
+	if (json_is_true(json_object_get(rules, "is_sent")) &&
+	    (has_step(rules, "asked") || has_step(rules, "refused")))
+		fputs(" Rules for users were asked without a user.", out);
 }
 
 /* Where the packet ends before its end. */
@@ -132,7 +135,7 @@ static void write_sentence(FILE *out, const json_t *rules)
 	}
 	if (!to && !from) {
 		fprintf(out, "%s; it would %s",
-			!has_nat(rules) ? "NAT is not in use here, or not recognised" :
+			!has_step(rules, "asked") ? "NAT is not in use here, or not recognised" :
 			agrees ? "No NAT rule changes it any more" : "No NAT rule changes it",
 			json_is_true(json_object_get(rules, "is_delivered")) ? "be taken" :
 									     "leave");

@@ -67,7 +67,7 @@ expect "explain: rules with too many answers to tell" 0 \
 	'127.0.0.1:7004 or others on this host. The answers differ:' wild explain tcp $asked
 expect_sh "explain: rules with too many answers to tell, JSON" 0 '=0=' \
 	"echo =\$(LOOPTRACK_FAKE=wild \$fake -j explain tcp $asked 2>/dev/null | grep -c agrees)="
-expect "explain: the rules, JSON" 0 'on this host.","unread":["filter rules",' moved \
+expect "explain: the rules, JSON" 0 'on this host. Rules for users were asked without a user.","unread":["filter rules",' moved \
 	-j explain tcp $asked
 expect "explain: without an entry" 0 \
 	'Rules:     The NAT rules would send it to 127.0.0.1:7000 on this host.' gone \
@@ -92,6 +92,11 @@ expect "explain: an answer of the future" 0 'Rules:     The answer answer-77 is 
 	'gone riddle' explain tcp $asked
 expect "explain: the rules can't be asked now" 0 "conntrack's table is full." 'gone busy' \
 	explain tcp $asked
+expect_sh "explain: where there is no NAT there are no rules for users" 0 '=0=0=' \
+	"for words in 'gone ruleless natless' 'gone arriving'; do
+		echo =\$(LOOPTRACK_FAKE=\$words \$fake explain tcp $asked 2>/dev/null |
+			grep -c 'without a user')
+	done | tr -d '\\n'; echo ="
 expect "explain: rules, refused" 0 'Rules:     unknown: there is no route to the source.' \
 	sourceless explain tcp $asked
 expect "explain: a module that can't ask" 0 \

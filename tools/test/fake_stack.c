@@ -146,7 +146,10 @@ bool put_rules(const struct nlmsghdr *request)
 	nlh = begin_genl(FAMILY, request->nlmsg_seq, NF_LOOPTRACK_CMD_RULES_GET);
 	put_tuple(nlh, NF_LOOPTRACK_A_RULES_FLOW, "10.1.0.2", 40000, "203.0.113.1", 80);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, asked_mark(request));
-	mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_SENT, 0, NULL);
+	if (is("arriving"))
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_IN, 1);
+	else
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_SENT, 0, NULL);
 	if (is("busy") || (is("failing") && turn % 3 == 1)) {
 		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, is("busy") ? NF_LOOPTRACK_ANSWER_BUSY :
 			 NF_LOOPTRACK_ANSWER_REFUSED, dst, 80, false);

@@ -1108,38 +1108,48 @@ found "unanswered, and the rules not asked" 8 \
 	'compared; 1 unanswered, whose rules were not asked (--kind outdated) ' unanswered audit
 line='outdated udp 10.1.0.2:43000 -> 203.0.113.1:80 answers 127.0.0.1:7000 -> 10.1.0.2:43000 '
 line+='timeout 30 cause: not answered, and made by other rules than there are now. The NAT rules '
-line+='would now send it to 127.0.0.1:7001 on this host. That is for a packet of this host with '
-line+='mark 0; filter rules and rules that set marks were not read remedy: remove the entry, and '
-line+='the next packet makes a new one; with heal enforced it does so by itself 1 finding: '
+line+='would now send it to 127.0.0.1:7001 on this host. That is for a packet that comes by lo '
+line+='with mark 0; filter rules and rules that set marks were not read remedy: remove the entry, '
+line+='and the next packet makes a new one; with heal enforced it does so by itself 1 finding: '
 line+='1 outdated;'
-found outdated 8 "$line" 'unanswered moved' audit --kind outdated
-found "outdated, removed" 0 'delete 43000>80 zone 0 id 77 ' 'unanswered moved' \
+found outdated 8 "$line" 'unanswered moved arriving' audit --kind outdated
+line='on this host. Rules for users were asked without a user. That is for a packet of this host '
+line+='with mark 0; filter rules and rules that set marks were not read remedy: set heal to enforce:'
+found "outdated, as far as can be told without a user" 0 "$line" 'unanswered moved' \
+	audit --kind outdated
+found "outdated, perhaps, and left alone" 0 '1 outdated; 8 flows and 6 sockets compared; 0 fixed' \
+	'unanswered moved' audit --fix --kind outdated
+expect "audit: JSON of a flow that may be outdated" 0 '"fixable":false,"fixed":false}' \
+	'audited unanswered moved' -j audit --kind outdated
+found "outdated, removed" 0 'delete 43000>80 zone 0 id 77 ' 'unanswered moved arriving' \
 	audit --fix --kind outdated
-found "outdated, outrun" 8 'compared; 0 fixed' 'unanswered moved outrun' audit --fix --kind outdated
+found "outdated, outrun" 8 'compared; 0 fixed' 'unanswered moved arriving outrun' \
+	audit --fix --kind outdated
 found "outdated, but the rules are the same" 0 '0 findings' unanswered audit --kind outdated
 found "outdated, but answered meanwhile" 0 '0 findings' 'unanswered moved settled' \
 	audit --kind outdated
 found "outdated, but not for packets with the flow's mark" 0 '0 findings' 'unanswered restored' \
 	audit --kind outdated
-found "outdated, also for packets with the flow's mark" 8 'of this host with mark 0 or 6,' \
+found "outdated, also for packets with the flow's mark" 0 'of this host with mark 0 or 6,' \
 	'unanswered moved restored' audit --kind outdated
 found "outdated, but it has a helper" 0 '0 findings' 'unanswered moved helped' audit --kind outdated
 found "outdated, but it is expected" 0 '0 findings' 'unanswered moved expected' audit --kind outdated
 for words in masked released; do
-	found "outdated, $words" 8 '1 outdated;' "unanswered $words" audit --kind outdated
+	found "outdated, $words" 0 '1 outdated;' "unanswered $words" audit --kind outdated
 	found "outdated, $words, and a feature may have done it" 0 'be asked or compared' \
 		"unanswered $words enforcing" audit --kind outdated
 done
-found "outdated, whatever features do" 8 '1 outdated;' 'unanswered moved enforcing' \
+found "outdated, whatever features do" 8 '1 outdated;' 'unanswered moved arriving enforcing' \
 	audit --kind outdated
-found "outdated, TCP" 8 '1 outdated;' 'unanswered moved connected opening' audit --kind outdated
+found "outdated, TCP" 8 '1 outdated;' 'unanswered moved arriving connected opening' \
+	audit --kind outdated
 found "outdated, but picked up in its midst" 0 '0 findings' 'unanswered moved connected' \
 	audit --kind outdated
 found "outdated, as far as can be told" 0 '1 unanswered, whose rules can'\''t be asked or compared' \
 	'unanswered sourceless' audit --kind outdated
 expect "audit: JSON of an outdated flow" 8 \
 	'"destinations":[{"address":"127.0.0.1","port":7001}],"sources":[' \
-	'audited unanswered moved' -j audit --kind outdated
+	'audited unanswered moved arriving' -j audit --kind outdated
 found "kinds" 8 '2 findings: 1 stale, 1 orphaned; 7 flows' '' audit --kind stale,orphaned
 found "one kind, fixed" 0 '1 stale; 7 flows and 6 sockets compared; 1 fixed' '' \
 	audit --kind stale --fix
