@@ -161,14 +161,17 @@ static void read_network(struct nft_step *step, const struct nlattr *attr)
 	}
 }
 
+/* Behind read_network(): the kernel puts headers in their order. */
 static void read_ports(struct nft_step *step, const struct nlattr *attr)
 {
+	bool is_icmp = step->protocol == IPPROTO_ICMP || step->protocol == IPPROTO_ICMPV6;
 	const uint8_t *data = mnl_attr_get_payload(attr);
 
-	if (mnl_attr_get_payload_len(attr) < 4)
+	if (mnl_attr_get_payload_len(attr) < (is_icmp ? 6 : 4))
 		return;
-	step->ends[0].port = data[0] << 8 | data[1];
-	step->ends[1].port = data[2] << 8 | data[3];
+	/* As conntrack has it: the id, and type and code. */
+	step->ends[0].port = is_icmp ? data[4] << 8 | data[5] : data[0] << 8 | data[1];
+	step->ends[1].port = is_icmp ? data[0] << 8 | data[1] : data[2] << 8 | data[3];
 }
 
 static void read_verdict(struct nft_step *step, const struct nlattr *nest)

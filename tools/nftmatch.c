@@ -43,9 +43,16 @@ struct batch {
 	const struct endpoint *ends;
 };
 
+static bool is_icmp(uint8_t protocol)
+{
+	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+}
+
 bool nftmatch_has_ports(uint8_t protocol)
 {
 	switch (protocol) {
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
@@ -167,16 +174,21 @@ static void put_trace(struct nlmsghdr *nlh)
 	expr_end(nlh, data, elem);
 }
 
-static void put_header_end(struct nlmsghdr *nlh, const struct endpoint *end, bool dst, bool ports)
+/* ICMP has an id for conntrack's source port, behind the checksum, and for the other one type
+ * and code, with which it begins.
+ */
+static void put_header_end(struct nlmsghdr *nlh, const struct endpoint *end, bool dst,
+			   uint8_t protocol)
 {
+	int offset = is_icmp(protocol) ? (dst ? 0 : 4) : (dst ? 2 : 0);
 	uint16_t port = htons(end->port);
 
 	if (end->family == AF_INET)
 		put_payload(nlh, NFT_PAYLOAD_NETWORK_HEADER, dst ? 16 : 12, &end->addr, 4);
 	if (end->family == AF_INET6)
 		put_payload(nlh, NFT_PAYLOAD_NETWORK_HEADER, dst ? 24 : 8, &end->addr, 16);
-	if (end->port && ports)
-		put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, dst ? 2 : 0, &port, 2);
+	if (end->port && nftmatch_has_ports(protocol))
+		put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, offset, &port, 2);
 }
 
 static void put_entry_end(struct nlmsghdr *nlh, const struct endpoint *end, bool dst, bool ports,
@@ -205,8 +217,8 @@ static void add_rule(struct batch *b, const char *chain, bool swap, int dir)
 	list = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
 	put_meta(nlh, NFT_META_L4PROTO, b->protocol);
 	if (dir < 0) {
-		put_header_end(nlh, from, false, ports);
-		put_header_end(nlh, to, true, ports);
+		put_header_end(nlh, from, false, b->protocol);
+		put_header_end(nlh, to, true, b->protocol);
 	} else {
 		put_entry_end(nlh, from, false, ports, dir);
 		put_entry_end(nlh, to, true, ports, dir);

@@ -30,7 +30,7 @@ struct nftmatch {
 struct nftmatch *nftmatch_build(const char *table, int family, uint8_t protocol,
 				const struct endpoint ends[2], bool by_entry, uint32_t *last);
 
-/* Does a protocol have ports where TCP has them? */
+/* Does a protocol have ports where TCP has them, or what conntrack takes for that of ICMP? */
 bool nftmatch_has_ports(uint8_t protocol);
 
 #endif /* NFTMATCH_H */
