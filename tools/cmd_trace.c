@@ -183,6 +183,7 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 		.message = message,
 		.left = -1UL,
 		.settle = way_settle,
+		.lost = way_doubt,
 		.other = -1,
 		.timeout = -1,
 	};

@@ -111,7 +111,7 @@ bool rulemet_is_end(json_t *rule)
 	return !strcmp(verdict, "drop") || !strcmp(verdict, "stolen");
 }
 
-json_t *rulemet_end(json_t *rule, json_t *sight)
+json_t *rulemet_end(json_t *rule, json_t *sight, bool is_doubtful)
 {
 	static const char *const keys[] = {
 		"hook", "stage", "family", "table", "chain", "handle", "policy", "text",
@@ -125,6 +125,8 @@ json_t *rulemet_end(json_t *rule, json_t *sight)
 			    json_string(!rule ? "lost" :
 					!strcmp(out_text(rule, "verdict"), "drop") ? "dropped" :
 										     "taken"));
+	if (is_doubtful)
+		json_object_set_new(end, "is_doubtful", json_true());
 	if (sight) {
 		json_object_set(end, "time", json_object_get(sight, "time"));
 		json_object_set(end, "packet", json_object_get(sight, "packet"));
@@ -195,5 +197,7 @@ void rulemet_show_end(json_t *end)
 		       out_text(end, "stage"), out_text(end, "next"));
 	else
 		printf(" was last seen at the end of %s", out_text(end, "hook"));
-	puts("; no rule of nf_tables is known that ended its way");
+	puts(json_is_true(json_object_get(end, "is_doubtful")) ?
+	     "; messages were lost, so that it may have met a rule, or gone on" :
+	     "; no rule of nf_tables is known that ended its way");
 }

@@ -17,9 +17,10 @@ json_t *rulemet_json(const struct nft_step *step, int hook, int stage);
 
 /*
  * How the way of a packet ended: by @rule, which rulemet_json() made, or, if that is NULL,
- * behind the stage where it was last seen. @sight: that stage, or NULL.
+ * behind the stage where it was last seen. @sight: that stage, or NULL. @is_doubtful: it may
+ * have met a rule that was lost.
  */
-json_t *rulemet_end(json_t *rule, json_t *sight);
+json_t *rulemet_end(json_t *rule, json_t *sight, bool is_doubtful);
 
 /* Write it as a line. */
 void rulemet_show(json_t *rule);

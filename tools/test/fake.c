@@ -499,7 +499,9 @@ static ssize_t put_traced(int which)
 		break;
 	default:
 		/* What was read is shown when nothing comes for a while. */
-		if (!has_nft || ++idle > 100)
+		if (is("cut"))
+			usleep(17000);
+		if (!has_nft || ++idle > (is("cut") ? 140 : 100))
 			raise(SIGINT);
 		errno = EAGAIN;
 		return has_nft ? -1 : 0;

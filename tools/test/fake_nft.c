@@ -168,7 +168,11 @@ bool put_nft_trace(void)
 		nlh = begin_trace("fw", "out", NFT_TRACETYPE_POLICY, 0);
 		mnl_attr_put_u32(nlh, NFTA_TRACE_POLICY, htonl(NF_ACCEPT));
 		break;
-	case 3:
+	case 3:			/* with "cut" what tells the packet is lost */
+		if (is("cut")) {
+			errno = ENOBUFS;
+			return false;
+		}
 		nlh = begin_trace("fw", "pre", NFT_TRACETYPE_RULE, 6);
 		put_packet(nlh, "127.0.0.1", 7000);
 		put_verdict(nlh, NFT_JUMP, "a\033b");

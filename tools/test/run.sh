@@ -870,6 +870,14 @@ expect "trace: rules: JSON" 0 "$line\"handle\":4," 'traced ruled' -j "${rules[@]
 expect "trace: rules: JSON of an end" 0 '{"kind":"end","result":"dropped","time":"2026-' \
 	'traced ruled' -j "${rules[@]}"
 expect "trace: rules: loss" 0 'some rules were lost' 'traced ruled drowned' "${rules[@]}"
+expect "trace: rules: loss, and a packet that may have met what was lost" 0 \
+	'; messages were lost, so that it may have met a rule, or gone on' 'traced ruled cut' \
+	"${rules[@]}"
+expect_sh "trace: rules: loss, and what no packet is known of" 0 '=0=1=' \
+	"LOOPTRACK_FAKE='traced ruled cut' \$fake trace --rules tcp '*' '*' >'$work/cut' 2>&1
+	echo =\$(grep -c 'rule 14' '$work/cut')=\$(grep -c 'some rules were lost' '$work/cut')="
+expect "trace: rules: loss, JSON of an end" 0 '"result":"lost","is_doubtful":true' \
+	'traced ruled cut' -j "${rules[@]}"
 expect "trace: rules: no nf_tables" 7 'trace: --rules needs nf_tables, which the kernel' \
 	'traced ruled untabled' "${rules[@]}"
 expect "trace: rules: not permitted" 4 'trace: --rules needs CAP_NET_ADMIN' \
