@@ -524,9 +524,10 @@ rules_family() {
 	rules_trace "$a" udp 127.0.0.1 127.0.0.1:7000 || return
 	in_ns "$a" nft list tables | grep -q '^table ip looptrack_trace_' ||
 		fail "it is no table of IPv4: $(in_ns "$a" nft list tables)" || return
-	in_ns "$a" bash -c 'echo >/dev/udp/127.0.0.1/7000; echo >/dev/udp/::1/7000'
+	# While the sockets are there, so are the entries.
+	entries=$(in_ns "$a" bash -c 'exec 3>/dev/udp/127.0.0.1/7000 4>/dev/udp/::1/7000
+		echo >&3; echo >&4; conntrack -L -f ipv4; conntrack -L -f ipv6' 2>/dev/null)
 	stop "$a"
-	entries=$(in_ns "$a" conntrack -L -f ipv6 2>/dev/null; in_ns "$a" conntrack -L 2>/dev/null)
 	note "$entries"
 	[[ $entries = *127.0.0.1* ]] || fail "there is no entry of IPv4" || return
 	[[ $entries != *::1* ]] || fail "conntrack has begun with IPv6"

@@ -286,7 +286,8 @@ static void advise_missing(struct advice *advice)
 	say(advice,
 	    "The connection is open, and conntrack has no entry of it: it has expired, was removed, or rules keep it from conntrack. If NAT had a part in it, its packets do not get to the other end any more.",
 	    "Let the client connect anew. If it was idle for long, let entries live longer than that:");
-	command_other(advice->commands, "sysctl net.netfilter.nf_conntrack_tcp_timeout_established");
+	command_other(advice->commands,
+		      "sysctl net.netfilter.nf_conntrack_tcp_timeout_established");
 }
 
 static void advise_untracked(struct advice *advice)

@@ -173,7 +173,7 @@ static bool allows(const json_t *rules, json_t *flow)
 	json_t *reply = json_object_get(flow, "reply");
 
 	return rules_has_end(rules, "destinations", json_object_get(reply, "src"),
-		       json_object_get(reply, "sport")) &&
+			     json_object_get(reply, "sport")) &&
 	       rules_has_end(rules, "sources", json_object_get(reply, "dst"), NULL);
 }
 
@@ -208,7 +208,7 @@ static bool is_changed_back(const json_t *modes, const json_t *rules, json_t *fl
 		return true;
 	return is_word(modes, "loopsnat", "enforce") &&
 	       rules_has_end(rules, "destinations", json_object_get(reply, "src"),
-		       json_object_get(reply, "sport")) &&
+			     json_object_get(reply, "sport")) &&
 	       json_equal(json_object_get(reply, "dst"),
 			  json_object_get(json_object_get(flow, "original"), "src"));
 }

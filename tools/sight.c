@@ -51,7 +51,7 @@ bool sight_is_through(const struct sight *sight)
 }
 
 bool sight_is_packet(const struct sight *sight, const struct nft_step *step,
-		      const struct nft_chain *chain, int stage)
+		     const struct nft_chain *chain, int stage)
 {
 	return sight->hook == (int)chain->hook && sight->stage == stage &&
 	       (sight->is_first || !chain->is_nat) &&

@@ -267,7 +267,8 @@ static enum exit_code emit_rule(struct stream *stream, struct item *item)
 	if (json_object_get(item->object, "handle"))
 		code = stream_add(stream, json_incref(item->object), rulemet_show);
 	if (!code && is_end && !stream->done)
-		code = stream_add(stream, rulemet_end(item->object, way ? way->object : NULL, false),
+		code = stream_add(stream,
+				  rulemet_end(item->object, way ? way->object : NULL, false),
 				  rulemet_show_end);
 	if (!code && is_end && way && !stream->done)
 		end_way(stream, way);

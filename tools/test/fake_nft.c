@@ -50,7 +50,7 @@ static void put_batch(const struct nlmsghdr *request, size_t len)
 
 	for (nlh = request; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 		if (nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
-			family = ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family;
+			family = *(const uint8_t *)mnl_nlmsg_get_payload(nlh);
 		rules += (nlh->nlmsg_type & 255) == NFT_MSG_NEWRULE &&
 			 nlh->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES;
 		if (nlh->nlmsg_flags & NLM_F_ACK)
