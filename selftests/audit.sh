@@ -589,7 +589,8 @@ proved() {
 }
 
 # Entries that are older than the rules, of this host and of others. Whether they are is
-# asked only if the kind is named. After --fix the next packet gets what the rules say.
+# asked only if the kind is named. Those of this host are told of; of those of others, after
+# --fix, the next packet gets what the rules say.
 outdated() {
 	local family=$1 there
 

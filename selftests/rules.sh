@@ -137,7 +137,7 @@ sent() {
 			compare "$a" "$a" "$proto" "$me" 20002 "$(dst "$1" 2)" 80 \
 				":15001 on this host." &&
 			compare "$a" "$a" "$proto" "$me" 20003 "$(dst "$1" 3)" 80 \
-				"No NAT rule applies; it would leave by d0." || return
+				"No NAT rule changes it; it would leave by d0." || return
 	done
 	says '"unread":["filter rules",' '"is_sent":true' '"is_random":false'
 }
@@ -180,7 +180,7 @@ forwarded() {
 		says "this one does not forward" '"answer":"no-forwarding"' || return
 	# For the router itself.
 	ask "$r" udp "$l$me$r_:20003" "$l${me%2}1$r_:80" &&
-		says "No NAT rule applies; it would be taken on this host." '"is_delivered":true' ||
+		says "No NAT rule changes it; it would be taken on this host." '"is_delivered":true' ||
 		return
 	[ "$before" = "$(in_ns "$r" conntrack -C)" ] || fail "questions leave entries"
 }
@@ -270,8 +270,8 @@ matched() {
 	EOT
 	set -- udp "$l$me$r_:20001" "$l$(dst "$1" 1)$r_"
 	ask "$a" -m 7 "$1" "$2" "$3:80" && says "would send it to $l$peer$r_:8007" &&
-		ask "$a" -m 0x8 "$1" "$2" "$3:80" && says "No NAT rule applies" &&
-		ask "$a" "$1" "$2" "$3:81" && says "No NAT rule applies" &&
+		ask "$a" -m 0x8 "$1" "$2" "$3:80" && says "No NAT rule changes it" &&
+		ask "$a" "$1" "$2" "$3:81" && says "No NAT rule changes it" &&
 		ask "$a" -w 5 "$1" "$2" "$3:81" && says "would send it to $l$peer$r_:8005" || return
 	in_ns "$a" exclusions_talk ask -q -t 100 -s 20001 udp "$(dst "$f" 1)" 81 x >/dev/null
 	real "$a" udp 20001 -w 5 && says "\"destinations\":[$to],\"sources\":[$from]"
@@ -283,7 +283,8 @@ ends() {
 
 	host "$1" || return
 	flow=(udp "$l$me$r_:20001" "$l$(dst "$1" 1)$r_:80")
-	ask "$a" "${flow[@]}" && says "There is no NAT here; it would leave by d0." || return
+	ask "$a" "${flow[@]}" &&
+		says "NAT is not in use here, or not recognised; it would leave by d0." || return
 	load "$a" nft "$1" <<<"output -,$(dst "$1" 1),80 dnat=$l$(dst "$1" 77)$r_:1" &&
 		ip -n "$a" "-$1" route add unreachable "$(dst "$1" 77)" || return
 	before=$(in_ns "$a" cat /proc/net/snmp /proc/net/snmp6; in_ns "$a" conntrack -S)
@@ -320,7 +321,7 @@ random() {
 	EOT
 	for i in 1 2 3; do
 		ask "$a" udp "$l$me$r_:2000$i" "$l$(dst "$1" 1)$r_:80" &&
-			says "They choose at random." '"is_random":true' || return
+			says "The answers differ: chance," '"is_random":true' || return
 		in_ns "$a" exclusions_talk ask -q -t 100 -s "2000$i" udp "$(dst "$1" 1)" 80 x \
 			>/dev/null
 		real "$a" udp "2000$i" && says "$to" || return
@@ -343,7 +344,7 @@ changed() {
 		says "The NAT rules would now send it to $l$peer$r_:9090 by d0." \
 			'"agrees":false' || return
 	in_ns "$a" nft flush ruleset && load "$a" nft "$1" <<<"output -,-,81 redirect=9" &&
-		ask "$a" "${flow[@]}" && says "No NAT rule applies any more" '"agrees":false'
+		ask "$a" "${flow[@]}" && says "No NAT rule changes it any more" '"agrees":false'
 }
 
 conntracks() {

@@ -508,17 +508,87 @@ rules_end() {
 	! grep -qE ' (new|established)( |$)' "$tmp/trace" || fail "conntrack has begun" || return
 }
 
-# Tables of iptables-legacy are pointed out.
+# A trace of IPv4 matches by conntrack's entries where conntrack watches IPv4, and has it
+# watch nothing of IPv6.
+rules_family() {
+	local entries
+
+	alone && in_ns "$a" nft -f - <<-EOT || return
+		table ip nat {
+			chain out {
+				type nat hook output priority -100
+				udp dport 9999 redirect to :7001
+			}
+		}
+	EOT
+	rules_trace "$a" udp 127.0.0.1 127.0.0.1:7000 || return
+	in_ns "$a" nft list tables | grep -q '^table ip looptrack_trace_' ||
+		fail "it is no table of IPv4: $(in_ns "$a" nft list tables)" || return
+	# While the sockets are there, so are the entries.
+	entries=$(in_ns "$a" bash -c 'exec 3>/dev/udp/127.0.0.1/7000 4>/dev/udp/::1/7000
+		echo >&3; echo >&4; conntrack -L -f ipv4; conntrack -L -f ipv6' 2>/dev/null)
+	stop "$a"
+	note "$entries"
+	[[ $entries = *127.0.0.1* ]] || fail "there is no entry of IPv4" || return
+	[[ $entries != *::1* ]] || fail "conntrack has begun with IPv6"
+}
+
+# load_drop NS COMMENT: a table anew, whose only rule has the handle that the last one had.
+load_drop() {
+	in_ns "$1" nft -f - <<-EOT
+		table inet t
+		delete table inet t
+		table inet t {
+			chain in {
+				type filter hook input priority filter
+				udp dport 7001 drop comment "$2"
+			}
+		}
+	EOT
+}
+
+# send_dropped NS N: a packet, which is the Nth that is told to be dropped.
+send_dropped() {
+	in_ns "$1" bash -c 'echo hello >/dev/udp/127.0.0.1/7001'
+	busywait 5000 eval "[ \$(grep -c '# dropped' '$tmp/trace') = $2 ]" ||
+		fail "not $2 dropped: $(<"$tmp/trace")"
+}
+
+# After a reload of the rules a handle is that of another rule: the old one's text is not
+# shown any more.
+rules_replaced() {
+	alone && load_drop "$a" first && rules_trace "$a" udp '*' '*:7001' &&
+		send_dropped "$a" 1 && load_drop "$a" second && send_dropped "$a" 2 || return
+	sleep 2
+	send_dropped "$a" 3 || return
+	stop "$a"
+	note "$(<"$tmp/trace")"
+	[ "$(grep -c '# dropped .*"first"' "$tmp/trace")" = 1 ] ||
+		fail "the text of a rule that is gone" || return
+	line '# dropped .*"first"' '# dropped ' '# dropped .*"second"'
+}
+
+# Tables of iptables-legacy, which would log each packet, keep the rules from being traced,
+# unless it is forced.
 rules_legacy() {
+	local out status
+
 	has_backend legacy 4 || skip "no iptables-legacy" || return
 	alone && rules_trace "$a" udp '*' '*' && stop "$a" || return
 	! grep -q iptables-legacy "$tmp/complaints" || fail "there is no such table" || return
 	in_ns "$a" iptables-legacy -w -t mangle -L >/dev/null 2>&1 ||
 		skip "the kernel has no iptables-legacy" || return
-	rules_trace "$a" udp '*' '*' && stop "$a" || return
-	note "$(<"$tmp/complaints")"
-	grep -q 'iptables-legacy has tables here (IPv4 mangle).*-j TRACE' "$tmp/complaints" ||
-		fail "no hint: $(<"$tmp/complaints")"
+	out=$(timeout 10 looptrack -n "$a" trace --rules udp '*' '*' 2>&1)
+	status=$?
+	note "$out"
+	[ "$status" = 2 ] || fail "exit status is $status, not 2" || return
+	[[ $out = *"iptables-legacy has tables here (IPv4 mangle)"*--force* ]] ||
+		fail "neither the table nor --force is named: $out" || return
+	no_tables "$a" && untraced "$a" || fail "it is traced" || return
+	trace "$a" udp '*' '*' && stop "$a" || return
+	rules_trace "$a" --force udp '*' '*' && stop "$a" || return
+	grep -q 'iptables-legacy has tables here (IPv4 mangle)' "$tmp/complaints" ||
+		fail "no warning: $(<"$tmp/complaints")"
 }
 
 # Packets are counted, not lines; dropped ones, too.
@@ -571,6 +641,8 @@ either "rules of iptables-nft, IPv4" rules_iptables 4
 either "a policy, and an end without a rule, IPv4" rules_policy 4
 either "a policy, and an end without a rule, IPv6" rules_policy 6
 subtest "the table of the rules goes with the command" rules_end
+subtest "rules that are replaced" rules_replaced
+subtest "rules, and conntrack watches one family" rules_family
 subtest "rules of iptables-legacy" rules_legacy
 subtest "packets are counted" counted
 subtest "the module goes" unloaded

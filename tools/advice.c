@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What to say of a flow, and what to do about it. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "advice.h"
+#include "command.h"
 #include "event.h"
 #include "looptrack.h"
 #include "out.h"
 #include "phrase.h"
 #include "route.h"
+#include "rules.h"
 #include "stack.h"
 #include "verdict.h"
 
@@ -21,6 +22,7 @@
  * @text: how it stands
  * @next: what to do
  * @commands: that do it
+ * @written: @text, if that is not the same each time
  */
 struct advice {
 	const json_t *facts;
@@ -28,6 +30,7 @@ struct advice {
 	const char *text;
 	const char *next;
 	json_t *commands;
+	char *written;
 };
 
 static json_t *fact(const struct advice *advice, const char *object, const char *key)
@@ -45,75 +48,9 @@ static bool is_tcp(const struct advice *advice)
 	return !strcmp(out_text(advice->facts, "protocol"), "tcp");
 }
 
-/* What a shell has no other use for. */
-#define PLAIN	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%"
-
-/* Write a word so that a shell takes it as it is. */
-static void quote(FILE *out, const char *word)
-{
-	if (!word[strspn(word, PLAIN)]) {
-		fputs(word, out);
-		return;
-	}
-	fputc('\'', out);
-	for (; *word; word++)
-		if (*word == '\'')
-			fputs("'\\''", out);
-		else
-			fputc(*word, out);
-	fputc('\'', out);
-}
-
-/* Add a command: @enter goes before the name of the namespace that this one is for, @alone
- * is there instead if none is named.
- */
-static void add(struct advice *advice, const char *enter, const char *alone,
-		const char *format, va_list args)
-{
-	char *command = NULL;
-	size_t size;
-	FILE *out;
-
-	out = open_memstream(&command, &size);
-	if (!out)
-		return;
-	fputs(opt.netns ? enter : alone, out);
-	if (opt.netns) {
-		quote(out, opt.netns);
-		fputc(' ', out);
-	}
-	vfprintf(out, format, args);
-	if (!fclose(out))
-		json_array_append_new(advice->commands, json_string(command));
-	free(command);
-}
-
-/* One of looptrack's. */
-__printf(2, 3)
-static void add_own(struct advice *advice, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	add(advice, "looptrack -n ", "looptrack ", format, args);
-	va_end(args);
-}
-
-/* One of another program. */
-__printf(2, 3)
-static void add_other(struct advice *advice, const char *format, ...)
-{
-	bool path = opt.netns && strchr(opt.netns, '/');
-	va_list args;
-
-	va_start(args, format);
-	add(advice, path ? "nsenter --net=" : "ip netns exec ", "", format, args);
-	va_end(args);
-}
-
 static void add_enforce(struct advice *advice, const char *feature)
 {
-	add_own(advice, "set %s enforce", feature);
+	command_own(advice->commands, "set %s enforce", feature);
 }
 
 /* The entry of a flow, by hand. */
@@ -124,13 +61,13 @@ static void add_delete(struct advice *advice, json_t *tuple)
 
 	if (zone)
 		snprintf(where, sizeof(where), " -w %" JSON_INTEGER_FORMAT, zone);
-	add_other(advice,
-		  "conntrack -D%s -p %s -s %s -d %s --sport %" JSON_INTEGER_FORMAT
-		  " --dport %" JSON_INTEGER_FORMAT "%s",
-		  strchr(out_text(tuple, "src"), ':') ? " -f ipv6" : "",
-		  out_text(advice->facts, "protocol"), out_text(tuple, "src"),
-		  out_text(tuple, "dst"), json_integer_value(json_object_get(tuple, "sport")),
-		  json_integer_value(json_object_get(tuple, "dport")), where);
+	command_other(advice->commands,
+		      "conntrack -D%s -p %s -s %s -d %s --sport %" JSON_INTEGER_FORMAT
+		      " --dport %" JSON_INTEGER_FORMAT "%s",
+		      strchr(out_text(tuple, "src"), ':') ? " -f ipv6" : "",
+		      out_text(advice->facts, "protocol"), out_text(tuple, "src"),
+		      out_text(tuple, "dst"), json_integer_value(json_object_get(tuple, "sport")),
+		      json_integer_value(json_object_get(tuple, "dport")), where);
 }
 
 /* The entry of the flow, set right. */
@@ -138,22 +75,22 @@ static void add_audit(struct advice *advice)
 {
 	json_t *tuple = advice->tuple;
 
-	add_own(advice,
-		"audit --fix --kind reversed --zone %" JSON_INTEGER_FORMAT
-		" --proto tcp --src %s --dst %s --sport %" JSON_INTEGER_FORMAT
-		" --dport %" JSON_INTEGER_FORMAT,
-		json_integer_value(json_object_get(advice->facts, "zone")),
-		out_text(tuple, "src"), out_text(tuple, "dst"),
-		json_integer_value(json_object_get(tuple, "sport")),
-		json_integer_value(json_object_get(tuple, "dport")));
+	command_own(advice->commands,
+		    "audit --fix --kind reversed --zone %" JSON_INTEGER_FORMAT
+		    " --proto tcp --src %s --dst %s --sport %" JSON_INTEGER_FORMAT
+		    " --dport %" JSON_INTEGER_FORMAT,
+		    json_integer_value(json_object_get(advice->facts, "zone")),
+		    out_text(tuple, "src"), out_text(tuple, "dst"),
+		    json_integer_value(json_object_get(tuple, "sport")),
+		    json_integer_value(json_object_get(tuple, "dport")));
 }
 
 /* A command that takes PROTOCOL SOURCE DESTINATION; a shell has a use for brackets. */
 static void add_flow(struct advice *advice, const char *command, json_t *tuple)
 {
-	add_own(advice, "%s %s '%s' '%s'", command,
-		out_text(advice->facts, "protocol"),
-		phrase_end(tuple, "src", "sport").text, phrase_end(tuple, "dst", "dport").text);
+	command_own(advice->commands, "%s %s '%s' '%s'", command,
+		    out_text(advice->facts, "protocol"),
+		    phrase_end(tuple, "src", "sport").text, phrase_end(tuple, "dst", "dport").text);
 }
 
 /* Likewise, of a flow in @zone. */
@@ -276,7 +213,7 @@ static void advise_reversed(struct advice *advice)
 	} else {
 		add_audit(advice);
 	}
-	add_other(advice, "sysctl -w net.netfilter.nf_conntrack_tcp_loose=0");
+	command_other(advice->commands, "sysctl -w net.netfilter.nf_conntrack_tcp_loose=0");
 }
 
 static void advise_loop(struct advice *advice)
@@ -349,7 +286,8 @@ static void advise_missing(struct advice *advice)
 	say(advice,
 	    "The connection is open, and conntrack has no entry of it: it has expired, was removed, or rules keep it from conntrack. If NAT had a part in it, its packets do not get to the other end any more.",
 	    "Let the client connect anew. If it was idle for long, let entries live longer than that:");
-	add_other(advice, "sysctl net.netfilter.nf_conntrack_tcp_timeout_established");
+	command_other(advice->commands,
+		      "sysctl net.netfilter.nf_conntrack_tcp_timeout_established");
 }
 
 static void advise_untracked(struct advice *advice)
@@ -370,7 +308,7 @@ static void advise_gone(struct advice *advice)
 	if (strcmp(out_text(event, "decision"), "observed")) {
 		say(advice, text,
 		    "Nothing is to be done: that was settled when it happened. To see such decisions as they are made:");
-		add_own(advice, "monitor --feature %s", feature);
+		command_own(advice->commands, "monitor --feature %s", feature);
 	} else if (is_enforced(advice, feature)) {
 		say(advice, text, "Nothing is to be done: the feature acts by now.");
 	} else {
@@ -379,14 +317,39 @@ static void advise_gone(struct advice *advice)
 	}
 }
 
+/* Where the first packet ends, in the words of the answer. */
+static void say_end(struct advice *advice, const char *next)
+{
+	json_t *rules = json_object_get(advice->facts, "rules");
+
+	if (asprintf(&advice->written, "Its first packet would end at the hook %s. %s",
+		     out_text(rules_last_step(rules), "hook"), out_text(rules, "text")) < 0)
+		advice->written = NULL;
+	say(advice, advice->written ?: "Its first packet would end at a hook.", next);
+}
+
 static void advise_unreachable(struct advice *advice)
 {
-	say(advice,
-	    "This host has no route to the destination: what is sent there never leaves.",
-	    "Add a route. What the kernel says:");
-	add_other(advice, "ip %sroute get %s",
-		  strchr(out_text(advice->tuple, "dst"), ':') ? "-6 " : "",
-		  out_text(advice->tuple, "dst"));
+	static const char next[] = "Add a route. What the kernel says:";
+	json_t *rules = json_object_get(advice->facts, "rules");
+	json_t *tuple = advice->tuple;
+
+	if (!strcmp(rules_end(rules), "no-route")) {
+		tuple = json_object_get(rules_last_step(rules), "tuple");
+		say_end(advice, next);
+	} else {
+		say(advice,
+		    "This host has no route to the destination: what is sent there never leaves.",
+		    next);
+	}
+	command_other(advice->commands, "ip %sroute get %s",
+		      strchr(out_text(tuple, "dst"), ':') ? "-6 " : "", out_text(tuple, "dst"));
+}
+
+static void advise_blocked(struct advice *advice)
+{
+	say_end(advice, "Change what stops it there. To see that happen, have it opened:");
+	add_flow(advice, "trace", advice->tuple);
 }
 
 static void advise_lingering(struct advice *advice)
@@ -433,16 +396,21 @@ static void advise_refused(struct advice *advice)
 	say(advice,
 	    "The destination is this host, and no socket of it takes what is sent there. If no rule sends it elsewhere, it is refused.",
 	    "Start the server. What listens:");
-	add_other(advice, "ss -%cln", is_tcp(advice) ? 't' : 'u');
+	command_other(advice->commands, "ss -%cln", is_tcp(advice) ? 't' : 'u');
 }
 
 static void advise_free(struct advice *advice)
 {
 	static const char next[] = "Have it opened, and see which way it goes:";
+	json_t *rules = json_object_get(advice->facts, "rules");
 
 	if (json_array_size(json_object_get(advice->facts, "holders")))
 		say(advice,
 		    "Nothing is known to be in the way. But the port is another flow's, too: if a rule sends this one where that goes, NAT gives it another port.",
+		    next);
+	else if (!rules_is_complete(rules))
+		say(advice,
+		    "Nothing is in the way as far as sockets and entries go; the NAT rules could not be asked.",
 		    next);
 	else
 		say(advice,
@@ -466,6 +434,7 @@ static void (*const advisers[])(struct advice *advice) = {
 	[VERDICT_UNTRACKED] = advise_untracked,
 	[VERDICT_GONE] = advise_gone,
 	[VERDICT_UNREACHABLE] = advise_unreachable,
+	[VERDICT_BLOCKED] = advise_blocked,
 	[VERDICT_LINGERING] = advise_lingering,
 	[VERDICT_HELD] = advise_held,
 	[VERDICT_LEFTOVER] = advise_leftover,
@@ -477,9 +446,13 @@ json_t *advice_get(const json_t *facts)
 {
 	enum verdict verdict = verdict_get(facts);
 	struct advice advice = { .facts = facts, .commands = json_array() };
+	json_t *object;
 
 	advice.tuple = fact(&advice, "conntrack", "original") ?: json_object_get(facts, "tuple");
 	advisers[verdict](&advice);
-	return json_pack("{s:s, s:s, s:s, s:o}", "kind", verdict_words[verdict],
-			 "text", advice.text, "next", advice.next, "commands", advice.commands);
+	object = json_pack("{s:s, s:s, s:s, s:o}", "kind", verdict_words[verdict],
+			   "text", advice.text, "next", advice.next, "commands",
+			   advice.commands);
+	free(advice.written);
+	return object;
 }

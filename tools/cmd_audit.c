@@ -48,7 +48,7 @@ static const struct timespec pause_between = { .tv_sec = 1, .tv_nsec = 500000000
  * @sum: of all kinds
  * @fixed: how many of them were set right
  * @unanswered: flows whose entries the rules could be asked about
- * @unasked: how many of them they can't be
+ * @unasked: how many of them they can't be, or do not tell
  * @left: there is one that something has to be done about
  */
 struct audit {
@@ -350,7 +350,7 @@ static void show_sum(const struct audit *audit)
 		printf("; %lu unanswered, whose rules were not asked (--kind outdated)",
 		       audit->unanswered);
 	if (audit->unasked)
-		printf("; %lu unanswered, whose rules can't be asked", audit->unasked);
+		printf("; %lu unanswered, whose rules can't be asked or compared", audit->unasked);
 	putchar('\n');
 }
 

@@ -8,9 +8,9 @@
 
 #include "endpoint.h"
 #include "event.h"
+#include "legacy.h"
 #include "nft.h"
 #include "queue.h"
-#include "rulemet.h"
 #include "ruletext.h"
 #include "stream.h"
 #include "way.h"
@@ -183,6 +183,7 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 		.message = message,
 		.left = -1UL,
 		.settle = way_settle,
+		.lost = way_doubt,
 		.other = -1,
 		.timeout = -1,
 	};
@@ -221,6 +222,8 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 		code = nl_subscribe(&stream.nl);
 	if (!code && !force)
 		code = queue_check("trace");
+	if (!code && way.has_rules)
+		code = legacy_check(force);
 	way.protocol = protocol;
 	way_init(&way);
 	if (!code && way.has_rules) {
@@ -229,8 +232,6 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 	}
 	if (!code)
 		code = start(&stream);
-	if (!code && way.has_rules)
-		rulemet_hint();
 	if (!code) {
 		fail(code, "tracing %s %s -> %s, until interrupted", argv[optind],
 		     argv[optind + 1], argv[optind + 2]);

@@ -253,3 +253,35 @@ void ctnl_close(struct ctnl *ctnl)
 	if (ctnl->sock)
 		mnl_socket_close(ctnl->sock);
 }
+
+/* Is this the first of the entries? Then there is one. */
+static bool has_entry(struct mnl_socket *sock)
+{
+	static __u64 answer[8192];
+	ssize_t received = mnl_socket_recvfrom(sock, answer, sizeof(answer));
+	const struct nlmsghdr *nlh = (const void *)answer;
+
+	return received > 0 && mnl_nlmsg_ok(nlh, received) &&
+	       nlh->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW);
+}
+
+bool ctnl_has_entries(int family)
+{
+	struct mnl_socket *sock = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	__u64 buffer[BUFFER];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	bool has = false;
+
+	if (!sock)
+		return false;
+	nlh->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nfg->nfgen_family = family;
+	nfg->version = NFNETLINK_V0;
+	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) >= 0 &&
+	    mnl_socket_sendto(sock, nlh, nlh->nlmsg_len) >= 0)
+		has = has_entry(sock);
+	mnl_socket_close(sock);
+	return has;
+}

@@ -61,4 +61,7 @@ enum exit_code ctnl_delete(struct ctnl *ctnl, const struct question *flow,
 enum exit_code ctnl_turn(struct ctnl *ctnl, const struct question *flow,
 			 struct ctnl_entry *entry);
 
+/* Is there an entry of this family? No connection is needed. */
+bool ctnl_has_entries(int family);
+
 #endif /* CTNL_H */

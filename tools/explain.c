@@ -244,9 +244,21 @@ static void show_nat(const json_t *facts)
 		say("The rules decide when the first packet comes.");
 }
 
+static void say_unread(const json_t *rules)
+{
+	json_t *what;
+	size_t i;
+
+	start_line();
+	fputs("Only NAT rules were asked; not read:", stdout);
+	json_array_foreach(json_object_get(rules, "unread"), i, what)
+		printf("%s %s", i ? "," : "", json_string_value(what));
+	puts(".");
+}
+
 static void show_rules(const json_t *facts)
 {
-	json_t *rules = json_object_get(facts, "rules");
+	json_t *rules = json_object_get(facts, "rules"), *mark;
 
 	begin("Rules:");
 	if (json_object_get(rules, "unknown")) {
@@ -257,8 +269,11 @@ static void show_rules(const json_t *facts)
 	if (json_is_true(json_object_get(rules, "is_derived")))
 		say("It was taken to come by %s, to which the route to its source leads.",
 		    out_text(rules, "in"));
-	say("%s",
-	    "Only NAT rules were asked: filter rules were not read, nor rules for users, nor those that set marks.");
+	mark = json_object_get(rules, "flow_mark");
+	if (mark && json_equal(mark, json_object_get(rules, "mark")))
+		say("It was taken to have the mark of its entry, %" JSON_INTEGER_FORMAT ".",
+		    json_integer_value(mark));
+	say_unread(rules);
 }
 
 static bool is_enforced(const json_t *facts, const char *feature)

@@ -5,6 +5,7 @@
 #include <linux/nf_looptrack.h>
 
 #include "facts.h"
+#include "modes.h"
 #include "nat.h"
 #include "out.h"
 #include "path.h"
@@ -48,16 +49,11 @@ static json_t *tuple_json(const struct endpoint *from, const struct endpoint *to
 
 static enum exit_code add_features(struct nl *nl, struct search *search)
 {
-	json_t *config = NULL, *modes = json_object(), *feature;
 	enum exit_code code;
-	size_t i;
+	json_t *modes;
 
+	code = modes_get(nl, &modes);
 	set(search, "features", modes);
-	code = nl_get(nl, NF_LOOPTRACK_CMD_FEATURE_GET, &attr_config, &config);
-	json_array_foreach(json_object_get(config, "features"), i, feature)
-		json_object_set(modes, out_text(feature, "name"),
-				json_object_get(feature, "mode"));
-	json_decref(config);
 	return code;
 }
 

@@ -60,7 +60,7 @@ void finding_remedy(struct finding *finding, const char *format, ...)
 bool finding_counts(const struct finding *finding)
 {
 	return finding->kind != FINDING_SNAT_RANGE && finding->kind != FINDING_UNKNOWN &&
-	       !finding->fixed;
+	       !finding->unsure && !finding->fixed;
 }
 
 json_t *finding_json(const struct finding *finding)

@@ -47,6 +47,7 @@ extern const struct attr_words finding_kinds;
  * @remedy: what to do
  * @cookie: of the socket that makes it one, or 0
  * @fixable: the entry serves nobody, or can be set right
+ * @unsure: it may be none
  * @fixed: that was done
  */
 struct finding {
@@ -57,6 +58,7 @@ struct finding {
 	char *remedy;
 	uint64_t cookie;
 	bool fixable;
+	bool unsure;
 	bool fixed;
 };
 

@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/nf_looptrack.h>
 
+#include "ctnl.h"
 #include "nft.h"
+#include "nftchain.h"
 #include "nftmatch.h"
 #include "out.h"
 
@@ -24,8 +25,7 @@
 #define ROOM		(4 << 20)	/* for messages, in bytes */
 
 static struct mnl_socket *sock;
-static struct nft_chain *chains;
-static unsigned int chain_count;
+static uint32_t listening;	/* the generation of rules before the last messages came */
 static __u64 answer[8192];
 
 static enum exit_code refusal(int error)
@@ -39,17 +39,6 @@ static enum exit_code refusal(int error)
 			    strerror(error));
 	return fail(EXIT_REFUSED, "trace: --rules: nf_tables does not take a table: %s",
 		    strerror(error));
-}
-
-static struct mnl_socket *connect_nft(void)
-{
-	struct mnl_socket *new = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-
-	if (new && mnl_socket_bind(new, 0, MNL_SOCKET_AUTOPID) < 0) {
-		mnl_socket_close(new);
-		new = NULL;
-	}
-	return new;
 }
 
 /* The acknowledgment of a batch; an error of any of its messages ends it, too. */
@@ -76,158 +65,44 @@ static int acknowledged(uint32_t seq)
 	}
 }
 
-static struct nft_chain *find_chain(uint8_t family, const char *table, const char *name)
+/*
+ * Does conntrack watch packets of this family here? A match of ours must not make it begin
+ * to. There are entries, or a rule that does NAT, which needs it.
+ */
+static bool is_tracked(int family)
 {
-	struct nft_chain *chain = chains;
-
-	while (chain && (chain->family != family || strcmp(chain->table, table) ||
-			 strcmp(chain->name, name)))
-		chain = chain->next;
-	return chain;
-}
-
-/* One that is known keeps its number. */
-static bool keep_chain(const struct nft_chain *listed)
-{
-	struct nft_chain *chain = find_chain(listed->family, listed->table, listed->name);
-	struct nft_chain *next = chain ? chain->next : chains;
-	unsigned int number = chain ? chain->number : chain_count++;
-
-	if (!chain) {
-		chain = malloc(sizeof(*chain));
-		if (!chain)
-			return false;
-		chains = chain;
-	}
-	*chain = *listed;
-	chain->number = number;
-	chain->next = next;
-	return true;
-}
-
-/* Note a base chain that is listed. */
-static int take_chain(const struct nlmsghdr *nlh, void *arg)
-{
-	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
-	struct nft_chain listed = { .family = nfg->nfgen_family }, *chain = &listed;
-	const struct nlattr *attr, *hook = NULL;
-	const char *type = "";
-
-	(void)arg;
-	mnl_attr_for_each(attr, nlh, sizeof(*nfg)) {
-		if (mnl_attr_get_type(attr) == NFTA_CHAIN_TABLE)
-			snprintf(chain->table, sizeof(chain->table), "%s", mnl_attr_get_str(attr));
-		if (mnl_attr_get_type(attr) == NFTA_CHAIN_NAME)
-			snprintf(chain->name, sizeof(chain->name), "%s", mnl_attr_get_str(attr));
-		if (mnl_attr_get_type(attr) == NFTA_CHAIN_TYPE)
-			type = mnl_attr_get_str(attr);
-		if (mnl_attr_get_type(attr) == NFTA_CHAIN_USE)
-			chain->rules = ntohl(mnl_attr_get_u32(attr));
-		if (mnl_attr_get_type(attr) == NFTA_CHAIN_HOOK)
-			hook = attr;
-	}
-	if (!hook || !nft_family(chain->family))
-		return MNL_CB_OK;
-	mnl_attr_for_each_nested(attr, hook) {
-		if (mnl_attr_get_type(attr) == NFTA_HOOK_HOOKNUM)
-			chain->hook = ntohl(mnl_attr_get_u32(attr));
-		if (mnl_attr_get_type(attr) == NFTA_HOOK_PRIORITY)
-			chain->priority = ntohl(mnl_attr_get_u32(attr));
-	}
-	chain->is_nat = !strcmp(type, "nat");
-	/* NAT has one place in a hook; its chains have their order there. */
-	if (chain->is_nat)
-		chain->priority = chain->hook == NF_INET_PRE_ROUTING ||
-				  chain->hook == NF_INET_LOCAL_OUT ? -100 : 100;
-	return keep_chain(chain) ? MNL_CB_OK : MNL_CB_ERROR;
-}
-
-static void drop_chains(void)
-{
-	while (chains) {
-		struct nft_chain *next = chains->next;
-
-		free(chains);
-		chains = next;
-	}
-	chain_count = 0;
-}
-
-static void list_chains(void)
-{
-	char request[MNL_NLMSG_HDRLEN + sizeof(struct nfgenmsg)] = "";
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(request);
-	struct mnl_socket *lister = connect_nft();
-	struct nfgenmsg *nfg;
-	ssize_t received;
-
-	if (!lister)
-		return;
-	nlh->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	nlh->nlmsg_seq = 1;
-	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
-	nfg->nfgen_family = NFPROTO_UNSPEC;
-	if (mnl_socket_sendto(lister, nlh, nlh->nlmsg_len) >= 0) {
-		do
-			received = mnl_socket_recvfrom(lister, answer, sizeof(answer));
-		while (received > 0 &&
-		       mnl_cb_run(answer, received, 1, mnl_socket_get_portid(lister), take_chain,
-				  NULL) > MNL_CB_STOP);
-	}
-	mnl_socket_close(lister);
-}
-
-const struct nft_chain *nft_find_chain(const struct nft_step *step)
-{
-	const struct nft_chain *chain = find_chain(step->family, step->table, step->chain);
-	static struct timespec listed;
-	struct timespec now;
-
-	if (chain)
-		return chain;
-	/* It has come since; or gone, and to list all costs something. */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((now.tv_sec - listed.tv_sec) * 10 + (now.tv_nsec - listed.tv_nsec) / 100000000 < 2)
-		return NULL;
-	listed = now;
-	list_chains();
-	return find_chain(step->family, step->table, step->chain);
+	return nftchain_has_nat(family) || ctnl_has_entries(family);
 }
 
 /*
- * Does conntrack watch this namespace? A match of ours must not make it begin to. There are
- * entries, or a rule that does NAT, which needs it.
+ * A match by entry has conntrack watch all families of the table: an IPv4 trace on a host
+ * that tracks IPv4 alone must have a table of IPv4 alone.
  */
-static bool has_conntrack(void)
+static struct nftmatch *build(uint8_t protocol, const struct endpoint ends[2], uint32_t *last)
 {
-	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
-	unsigned long count = 0;
+	int family = ends[0].family ?: ends[1].family ?: opt.family;
+	char table[sizeof(TABLE_PREFIX) + 10];
+	bool by_entry;
 
-	if (file && fscanf(file, "%lu", &count) != 1)
-		count = 0;
-	if (file)
-		fclose(file);
-	for (const struct nft_chain *chain = chains; chain; chain = chain->next)
-		if (chain->is_nat && chain->rules)
-			return true;
-	return count;
+	/* No two sockets of a namespace have the same number. */
+	snprintf(table, sizeof(table), TABLE_PREFIX "%u", mnl_socket_get_portid(sock));
+	if (family == AF_UNSPEC)
+		by_entry = is_tracked(AF_INET) && is_tracked(AF_INET6);
+	else
+		by_entry = is_tracked(family);
+	return nftmatch_build(table, family, protocol, ends, by_entry, last);
 }
 
 enum exit_code nft_open(uint8_t protocol, const struct endpoint ends[2])
 {
 	int group = NFNLGRP_NFTRACE, size = ROOM, error;
-	char table[sizeof(TABLE_PREFIX) + 10];
 	struct nftmatch *match;
 	uint32_t last;
 
-	sock = connect_nft();
+	sock = nftchain_connect();
 	if (!sock)
 		return refusal(errno);
-	list_chains();
-	/* No two sockets of a namespace have the same number. */
-	snprintf(table, sizeof(table), TABLE_PREFIX "%u", mnl_socket_get_portid(sock));
-	match = nftmatch_build(table, protocol, ends, has_conntrack(), &last);
+	match = build(protocol, ends, &last);
 	if (!match)
 		return fail(EXIT_SYSTEM, "out of memory");
 	if (mnl_socket_sendto(sock, match->data, match->len) < 0)
@@ -241,6 +116,7 @@ enum exit_code nft_open(uint8_t protocol, const struct endpoint ends[2])
 	if (setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	fcntl(mnl_socket_get_fd(sock), F_SETFL, O_NONBLOCK);
+	listening = nftchain_generation();
 	if (mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
 		return refusal(errno);
 	return EXIT_OK;
@@ -251,7 +127,7 @@ void nft_close(void)
 	if (sock)
 		mnl_socket_close(sock);
 	sock = NULL;
-	drop_chains();
+	nftchain_free();
 }
 
 int nft_fd(void)
@@ -285,14 +161,17 @@ static void read_network(struct nft_step *step, const struct nlattr *attr)
 	}
 }
 
+/* Behind read_network(): the kernel puts headers in their order. */
 static void read_ports(struct nft_step *step, const struct nlattr *attr)
 {
+	bool is_icmp = step->protocol == IPPROTO_ICMP || step->protocol == IPPROTO_ICMPV6;
 	const uint8_t *data = mnl_attr_get_payload(attr);
 
-	if (mnl_attr_get_payload_len(attr) < 4)
+	if (mnl_attr_get_payload_len(attr) < (is_icmp ? 6 : 4))
 		return;
-	step->ends[0].port = data[0] << 8 | data[1];
-	step->ends[1].port = data[2] << 8 | data[3];
+	/* As conntrack has it: the id, and type and code. */
+	step->ends[0].port = is_icmp ? data[4] << 8 | data[5] : data[0] << 8 | data[1];
+	step->ends[1].port = is_icmp ? data[0] << 8 | data[1] : data[2] << 8 | data[3];
 }
 
 static void read_verdict(struct nft_step *step, const struct nlattr *nest)
@@ -361,6 +240,31 @@ static bool read_step(struct nft_step *step, size_t received)
 		read_attr(step, attr);
 	return nft_family(step->family) &&
 	       strncmp(step->table, TABLE_PREFIX, strlen(TABLE_PREFIX));
+}
+
+/*
+ * A handle is that of another rule once the rules were replaced, and a message does not say
+ * which generation of them it is about. So that is asked before messages are taken, and
+ * behind them. All of these came after the question before those that were taken the last
+ * time: if the answer was the same then, there was no other generation meanwhile.
+ *
+ *	CPU 0 (the tool)		CPU 1
+ *	generation 7, then take
+ *	messages: none
+ *					a packet meets rule 4
+ *					rules are replaced: generation 8
+ *	generation 8, take messages:
+ *	rule 4; generation 8
+ *
+ * Both questions of this turn say 8, and rule 4 is one of 7: the question of the turn
+ * before tells that it may be.
+ */
+uint32_t nft_begin(void)
+{
+	uint32_t before = listening;
+
+	listening = nftchain_generation();
+	return before;
 }
 
 int nft_next(struct nft_step *step)

@@ -10,30 +10,6 @@
 #define NFT_NAME_SIZE	256
 
 /**
- * struct nft_chain - a base chain of the families ip, ip6 and inet
- * @next: the one that was found before
- * @family: its family
- * @number: counts the base chains that were found
- * @hook: NF_LOOPTRACK_HOOK_...
- * @priority: where it runs in the hook; for a chain of the type nat that is where NAT runs
- * @is_nat: it is of the type nat: it sees first packets only
- * @rules: rules in it, and jumps to it
- * @table: name of its table
- * @name: its own name
- */
-struct nft_chain {
-	struct nft_chain *next;
-	uint8_t family;
-	unsigned int number;
-	uint32_t hook;
-	int32_t priority;
-	bool is_nat;
-	uint32_t rules;
-	char table[NFT_NAME_SIZE];
-	char name[NFT_NAME_SIZE];
-};
-
-/**
  * struct nft_step - what a trace message of nf_tables says: one rule, or the policy of a
  *	base chain, and what became of the packet there
  * @family: of the table
@@ -44,6 +20,7 @@ struct nft_chain {
  * @verdict: NF_DROP, NFT_JUMP and so on
  * @target: chain that the verdict leads to, or ""
  * @id: of the packet
+ * @generation: of the rules; 0 if it is not known: they were replaced meanwhile
  * @has_packet: it is the first message of a base chain, and has @ends and @length
  * @protocol: of IPv4, or the first of IPv6's next headers
  * @ends: addresses, and ports if the protocol has any
@@ -58,6 +35,7 @@ struct nft_step {
 	int32_t verdict;
 	char target[NFT_NAME_SIZE];
 	uint32_t id;
+	uint32_t generation;
 	bool has_packet;
 	uint8_t protocol;
 	struct endpoint ends[2];
@@ -81,13 +59,16 @@ void nft_close(void);
 int nft_fd(void);
 
 /*
+ * Call it before messages are taken. If it returns what nftchain_generation() does behind
+ * them, they are all about rules of that generation.
+ */
+uint32_t nft_begin(void);
+
+/*
  * The next message that is about the rules of others: 1, or 0 if there is none now, or -1
  * if messages were lost.
  */
 int nft_next(struct nft_step *step);
-
-/* The base chain of a message, or NULL. */
-const struct nft_chain *nft_find_chain(const struct nft_step *step);
 
 /* "ip", "ip6" or "inet" */
 const char *nft_family(uint8_t family);

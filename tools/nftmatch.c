@@ -29,6 +29,7 @@
  * @last: the last message
  * @seq: number of the last message
  * @table: name of the table
+ * @family: of the table
  * @protocol: of the flow
  * @ends: of the flow
  */
@@ -37,13 +38,21 @@ struct batch {
 	struct nlmsghdr *last;
 	uint32_t seq;
 	const char *table;
+	int family;
 	uint8_t protocol;
 	const struct endpoint *ends;
 };
 
+static bool is_icmp(uint8_t protocol)
+{
+	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+}
+
 bool nftmatch_has_ports(uint8_t protocol)
 {
 	switch (protocol) {
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
@@ -72,7 +81,7 @@ static struct nlmsghdr *begin(struct batch *b, int type, int flags, int family, 
 
 static struct nlmsghdr *begin_nft(struct batch *b, int type, int flags)
 {
-	return begin(b, NFNL_SUBSYS_NFTABLES << 8 | type, NLM_F_CREATE | flags, NFPROTO_INET, 0);
+	return begin(b, NFNL_SUBSYS_NFTABLES << 8 | type, NLM_F_CREATE | flags, b->family, 0);
 }
 
 static void end(struct batch *b, const struct nlmsghdr *nlh)
@@ -165,16 +174,21 @@ static void put_trace(struct nlmsghdr *nlh)
 	expr_end(nlh, data, elem);
 }
 
-static void put_header_end(struct nlmsghdr *nlh, const struct endpoint *end, bool dst, bool ports)
+/* ICMP has an id for conntrack's source port, behind the checksum, and for the other one type
+ * and code, with which it begins.
+ */
+static void put_header_end(struct nlmsghdr *nlh, const struct endpoint *end, bool dst,
+			   uint8_t protocol)
 {
+	int offset = is_icmp(protocol) ? (dst ? 0 : 4) : (dst ? 2 : 0);
 	uint16_t port = htons(end->port);
 
 	if (end->family == AF_INET)
 		put_payload(nlh, NFT_PAYLOAD_NETWORK_HEADER, dst ? 16 : 12, &end->addr, 4);
 	if (end->family == AF_INET6)
 		put_payload(nlh, NFT_PAYLOAD_NETWORK_HEADER, dst ? 24 : 8, &end->addr, 16);
-	if (end->port && ports)
-		put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, dst ? 2 : 0, &port, 2);
+	if (end->port && nftmatch_has_ports(protocol))
+		put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, offset, &port, 2);
 }
 
 static void put_entry_end(struct nlmsghdr *nlh, const struct endpoint *end, bool dst, bool ports,
@@ -194,7 +208,6 @@ static void put_entry_end(struct nlmsghdr *nlh, const struct endpoint *end, bool
 static void add_rule(struct batch *b, const char *chain, bool swap, int dir)
 {
 	const struct endpoint *from = &b->ends[swap], *to = &b->ends[!swap];
-	int family = from->family ?: to->family ?: opt.family;
 	bool ports = nftmatch_has_ports(b->protocol);
 	struct nlmsghdr *nlh = begin_nft(b, NFT_MSG_NEWRULE, NLM_F_APPEND);
 	struct nlattr *list;
@@ -202,13 +215,10 @@ static void add_rule(struct batch *b, const char *chain, bool swap, int dir)
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, b->table);
 	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, chain);
 	list = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
-	if (family != AF_UNSPEC)
-		put_meta(nlh, NFT_META_NFPROTO,
-			 family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
 	put_meta(nlh, NFT_META_L4PROTO, b->protocol);
 	if (dir < 0) {
-		put_header_end(nlh, from, false, ports);
-		put_header_end(nlh, to, true, ports);
+		put_header_end(nlh, from, false, b->protocol);
+		put_header_end(nlh, to, true, b->protocol);
 	} else {
 		put_entry_end(nlh, from, false, ports, dir);
 		put_entry_end(nlh, to, true, ports, dir);
@@ -247,7 +257,7 @@ static bool is_any(const struct endpoint *end)
 	return end->family == AF_UNSPEC && !end->port;
 }
 
-struct nftmatch *nftmatch_build(const char *table, uint8_t protocol,
+struct nftmatch *nftmatch_build(const char *table, int family, uint8_t protocol,
 				const struct endpoint ends[2], bool by_entry, uint32_t *last)
 {
 	/* Behind that of defragmentation, which is at -400: fragments have no ports. */
@@ -267,7 +277,13 @@ struct nftmatch *nftmatch_build(const char *table, uint8_t protocol,
 	};
 	bool all = is_any(&ends[0]) && is_any(&ends[1]);
 	struct nftmatch *match = calloc(1, sizeof(*match) + SIZE);
-	struct batch b = { .table = table, .protocol = protocol, .ends = ends };
+	struct batch b = {
+		.table = table,
+		.family = family == AF_INET ? NFPROTO_IPV4 :
+			  family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_INET,
+		.protocol = protocol,
+		.ends = ends,
+	};
 
 	if (!match)
 		return NULL;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Entries that are older than the NAT rules. */
+#include <stdio.h>
 #include <string.h>
 
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -29,46 +30,34 @@ enum exit_code outdated_suspect(json_t *flow, struct finding **finding)
 	return EXIT_OK;
 }
 
-/* *@rules is NULL if there is no answer that the entry could contradict. */
-static enum exit_code ask(struct nl *nl, json_t *flow, uint32_t mark, json_t **rules)
-{
-	const struct rules_packet packet = { .mark = mark };
-	struct question question = {
-		.protocol = flow_protocol(flow),
-		.zone = json_integer_value(json_object_get(flow, "zone")),
-	};
-	enum exit_code code;
-
-	endpoint_read_tuple(question.ends, json_object_get(flow, "original"));
-	code = rules_get(nl, &question, &packet, flow, rules);
-	if (code)
-		return code;
-	if (!json_object_get(*rules, "agrees")) {
-		json_decref(*rules);
-		*rules = NULL;
-	}
-	return EXIT_OK;
-}
-
-static bool contradicts(const json_t *rules)
-{
-	return json_is_false(json_object_get(rules, "agrees"));
-}
-
-static enum exit_code outdated(json_t *flow, const json_t *rules, uint32_t mark,
-			       struct finding **finding)
+/* Without a socket of this host that sends the flow rules for users say something else than
+ * they did, in either direction; and so do rules for the mark of an entry, as the question is
+ * about one without.
+ */
+static enum exit_code outdated(json_t *flow, const json_t *rules, struct finding **finding)
 {
 	enum exit_code code = outdated_suspect(flow, finding);
+	char mark[40] = "0";
 	bool arrives = json_object_get(rules, "in");
 
 	if (code)
 		return code;
+	if (json_object_get(rules, "flow_mark"))
+		snprintf(mark, sizeof(mark), "0 or %u, that of its flow",
+			 (uint32_t)json_integer_value(json_object_get(rules, "flow_mark")));
 	finding_cause(*finding,
-		      "not answered, and made by other rules than there are now. %s That is for a packet %s%s with mark %u; filter rules and rules that set marks were not read",
+		      "not answered, and made by other rules than there are now. %s That is for a packet %s%s with mark %s; filter rules and rules that set marks were not read",
 		      out_text(rules, "text"), arrives ? "that comes by " : "of this host",
 		      arrives ? out_text(rules, "in") : "", mark);
-	finding_remedy(*finding,
-		       "remove the entry, and the next packet makes a new one; with heal enforced it does so by itself");
+	(*finding)->unsure = (!arrives && !json_object_get(rules, "sender")) ||
+			     json_integer_value(json_object_get(flow, "mark"));
+	(*finding)->fixable = !(*finding)->unsure;
+	if ((*finding)->unsure)
+		finding_remedy(*finding,
+			       "set heal to enforce: it asks with the socket and the mark of the flow, and removes the entry by itself; --fix leaves it, since rules for users, or for the mark of an entry, may have made it");
+	else
+		finding_remedy(*finding,
+			       "remove the entry, and the next packet makes a new one; with heal enforced it does so by itself");
 	json_object_set((*finding)->facts, "destinations", json_object_get(rules, "destinations"));
 	json_object_set((*finding)->facts, "sources", json_object_get(rules, "sources"));
 	return EXIT_OK;
@@ -77,26 +66,25 @@ static enum exit_code outdated(json_t *flow, const json_t *rules, uint32_t mark,
 enum exit_code outdated_judge(struct nl *nl, json_t *flow, struct finding **finding,
 			      unsigned long *unasked)
 {
-	uint32_t mark = json_integer_value(json_object_get(flow, "mark")), asked = 0;
+	const struct rules_packet packet = {};
+	struct question question = {
+		.protocol = flow_protocol(flow),
+		.zone = json_integer_value(json_object_get(flow, "zone")),
+	};
 	enum exit_code code;
 	json_t *rules;
 
 	*finding = NULL;
 	if (!outdated_may_be(flow))
 		return EXIT_OK;
-	code = ask(nl, flow, asked, &rules);
-	if (!code && mark && contradicts(rules)) {
-		/* Rules may give packets the mark of their flow before NAT sees them. */
-		json_decref(rules);
-		asked = mark;
-		code = ask(nl, flow, asked, &rules);
-	}
+	endpoint_read_tuple(question.ends, json_object_get(flow, "original"));
+	code = rules_get(nl, &question, &packet, flow, &rules);
 	if (code)
 		return code;
-	if (!rules)
+	if (!json_object_get(rules, "agrees"))
 		++*unasked;
-	else if (contradicts(rules))
-		code = outdated(flow, rules, asked, finding);
+	else if (rules_contradict(rules))
+		code = outdated(flow, rules, finding);
 	json_decref(rules);
 	return code;
 }

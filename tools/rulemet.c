@@ -6,6 +6,7 @@
 #include <linux/nf_looptrack.h>
 
 #include "attr.h"
+#include "nftchain.h"
 #include "out.h"
 #include "phrase.h"
 #include "rulemet.h"
@@ -88,7 +89,10 @@ json_t *rulemet_json(const struct nft_step *step, int hook, int stage)
 	set_name(rule, "chain", step->chain);
 	if (step->handle) {
 		json_object_set_new(rule, "handle", json_integer(step->handle));
-		text = ruletext_find(family, step->table, step->chain, step->handle);
+		text = ruletext_find(step->generation, family, step->table, step->chain,
+				     step->handle);
+		if (!text && (!step->generation || step->generation != nftchain_generation()))
+			json_object_set_new(rule, "is_replaced", json_true());
 	} else if (step->is_policy) {
 		json_object_set_new(rule, "policy", json_true());
 	}
@@ -107,10 +111,11 @@ bool rulemet_is_end(json_t *rule)
 	return !strcmp(verdict, "drop") || !strcmp(verdict, "stolen");
 }
 
-json_t *rulemet_end(json_t *rule, json_t *sight)
+json_t *rulemet_end(json_t *rule, json_t *sight, bool is_doubtful)
 {
 	static const char *const keys[] = {
 		"hook", "stage", "family", "table", "chain", "handle", "policy", "text",
+		"is_replaced",
 	};
 	int hook = attr_word(&attr_hooks, out_text(sight, "hook"));
 	int stage = attr_word(&attr_stages, out_text(sight, "stage"));
@@ -120,6 +125,8 @@ json_t *rulemet_end(json_t *rule, json_t *sight)
 			    json_string(!rule ? "lost" :
 					!strcmp(out_text(rule, "verdict"), "drop") ? "dropped" :
 										     "taken"));
+	if (is_doubtful)
+		json_object_set_new(end, "is_doubtful", json_true());
 	if (sight) {
 		json_object_set(end, "time", json_object_get(sight, "time"));
 		json_object_set(end, "packet", json_object_get(sight, "packet"));
@@ -151,6 +158,8 @@ static void show_place(json_t *rule)
 	       out_text(rule, "chain"));
 	if (json_object_get(rule, "text"))
 		printf(": %s", out_text(rule, "text"));
+	else if (json_is_true(json_object_get(rule, "is_replaced")))
+		printf(" (its text is not known: rules were replaced)");
 	else if (handle)
 		printf(" (its text is not known)");
 }
@@ -188,43 +197,7 @@ void rulemet_show_end(json_t *end)
 		       out_text(end, "stage"), out_text(end, "next"));
 	else
 		printf(" was last seen at the end of %s", out_text(end, "hook"));
-	puts("; no rule of nf_tables is known that ended its way");
-}
-
-/* Appends the names of legacy tables, as "IPv4 nat, filter". */
-static void add_tables(FILE *out, const char *path, const char *label, bool *any)
-{
-	FILE *file = fopen(path, "re");
-	bool first = true;
-	char name[33];
-
-	while (file && fscanf(file, "%32s", name) == 1) {
-		ruletext_clean(name);
-		if (first)
-			fprintf(out, "%s%s %s", *any ? "; " : "", label, name);
-		else
-			fprintf(out, ", %s", name);
-		first = false;
-		*any = true;
-	}
-	if (file)
-		fclose(file);
-}
-
-void rulemet_hint(void)
-{
-	char names[256] = "";
-	bool any = false;
-	FILE *out;
-
-	out = fmemopen(names, sizeof(names), "w");
-	if (!out)
-		return;
-	add_tables(out, "/proc/net/ip_tables_names", "IPv4", &any);
-	add_tables(out, "/proc/net/ip6_tables_names", "IPv6", &any);
-	fclose(out);
-	if (any)
-		fail(EXIT_OK,
-		     "trace: iptables-legacy has tables here (%s), and nf_tables does not see their rules: to see those, add \"-j TRACE\" for the flow to PREROUTING and OUTPUT of the table raw with iptables-legacy or ip6tables-legacy, and read the kernel's log; xtables-monitor --trace shows only rules of iptables-nft",
-		     names);
+	puts(json_is_true(json_object_get(end, "is_doubtful")) ?
+	     "; messages were lost, so that it may have met a rule, or gone on" :
+	     "; no rule of nf_tables is known that ended its way");
 }

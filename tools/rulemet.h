@@ -17,9 +17,10 @@ json_t *rulemet_json(const struct nft_step *step, int hook, int stage);
 
 /*
  * How the way of a packet ended: by @rule, which rulemet_json() made, or, if that is NULL,
- * behind the stage where it was last seen. @sight: that stage, or NULL.
+ * behind the stage where it was last seen. @sight: that stage, or NULL. @is_doubtful: it may
+ * have met a rule that was lost.
  */
-json_t *rulemet_end(json_t *rule, json_t *sight);
+json_t *rulemet_end(json_t *rule, json_t *sight, bool is_doubtful);
 
 /* Write it as a line. */
 void rulemet_show(json_t *rule);
@@ -27,8 +28,5 @@ void rulemet_show_end(json_t *end);
 
 /* Does the verdict end the way of the packet? */
 bool rulemet_is_end(json_t *rule);
-
-/* iptables-legacy has rules that nf_tables does not see: say once how to see those. */
-void rulemet_hint(void);
 
 #endif /* RULEMET_H */

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the NAT rules would do with a flow, as the module finds out. */
 #include <net/if.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/nf_looptrack.h>
 
+#include "modes.h"
 #include "out.h"
-#include "phrase.h"
 #include "rules.h"
+#include "rulesay.h"
 
 /* Questions about a flow: rules that choose at random answer differently. */
 #define QUESTIONS	16
@@ -21,13 +22,31 @@
 #define QUESTIONS_MOST	256
 #define MANY		12
 
-/* Destinations that a sentence names. */
-#define FEW		4
+/* Read where the socket that sends the flow is known. */
+static const char unread_users[] = "rules for users and cgroups";
 
 /* What may change the packet's way and is not asked. */
 static const char *const unread[] = {
 	"filter rules", "rules that set marks", "rules that keep packets from conntrack",
-	"rules for users and cgroups", "traffic control", "IPsec policies",
+	unread_users, "rules for the mark of an entry", "traffic control",
+	"IPsec policies", "features of this module",
+};
+
+/**
+ * struct answers - what came of one question that is asked again and again
+ * @rules: the first answer that gets to the packet's end, or else the first one; with all
+ *	ends
+ * @asked: how many there are
+ * @incomplete: how many do not get to the packet's end
+ * @varies: they do not all take the same way there
+ * @stays: one ends on this host
+ */
+struct answers {
+	json_t *rules;
+	unsigned int asked;
+	unsigned int incomplete;
+	bool varies;
+	bool stays;
 };
 
 static void put(struct nl *nl, const struct question *question,
@@ -68,7 +87,7 @@ static void name_devices(json_t *answer)
 		name_device(step, "device");
 }
 
-static json_t *last_step(const json_t *rules)
+json_t *rules_last_step(const json_t *rules)
 {
 	json_t *steps = json_object_get(rules, "steps");
 
@@ -80,21 +99,27 @@ static bool is_word(const json_t *object, const char *key, const char *word)
 	return !strcmp(out_text(object, key), word);
 }
 
-/* Does the packet get to its end? */
-static bool is_complete(const json_t *answer)
+const char *rules_end(const json_t *rules)
 {
-	json_t *step = last_step(answer);
-
-	return is_word(step, "answer", "asked") || is_word(step, "answer", "no-nat");
+	return out_text(rules_last_step(rules), "answer");
 }
 
-static bool has_nat(const json_t *answer)
+bool rules_is_complete(const json_t *rules)
+{
+	const char *end = rules_end(rules);
+
+	return !strcmp(end, "asked") || !strcmp(end, "no-nat");
+}
+
+/* Was there a rule, or no memory, that another packet may not meet? */
+static bool may_vary(const json_t *answer)
 {
 	json_t *step;
 	size_t i;
 
 	json_array_foreach(json_object_get(answer, "steps"), i, step)
-		if (is_word(step, "answer", "asked"))
+		if (is_word(step, "answer", "asked") || is_word(step, "answer", "refused") ||
+		    is_word(step, "answer", "busy"))
 			return true;
 	return false;
 }
@@ -119,7 +144,7 @@ static void add(json_t *list, json_t *value)
 	json_array_append_new(list, value);
 }
 
-static bool has_end(const json_t *rules, const char *key, json_t *address, json_t *port)
+bool rules_has_end(const json_t *rules, const char *key, json_t *address, json_t *port)
 {
 	json_t *end;
 	size_t i;
@@ -134,14 +159,12 @@ static bool has_end(const json_t *rules, const char *key, json_t *address, json_
 /* Of sources whose ports differ each time a few are enough. */
 static void add_ends(json_t *rules, const json_t *answer)
 {
-	json_t *tuple = json_object_get(last_step(answer), "tuple");
+	json_t *tuple = json_object_get(rules_last_step(answer), "tuple");
 	json_t *sources = json_object_get(rules, "sources");
 
-	if (!is_complete(answer))
-		return;
 	add(json_object_get(rules, "destinations"), end_of(tuple, "dst", "dport"));
 	if (json_array_size(sources) < QUESTIONS ||
-	    !has_end(rules, "sources", json_object_get(tuple, "src"), NULL))
+	    !rules_has_end(rules, "sources", json_object_get(tuple, "src"), NULL))
 		add(sources, end_of(tuple, "src", "sport"));
 }
 
@@ -152,13 +175,12 @@ static bool allows(const json_t *rules, json_t *flow)
 {
 	json_t *reply = json_object_get(flow, "reply");
 
-	return has_end(rules, "destinations", json_object_get(reply, "src"),
-		       json_object_get(reply, "sport")) &&
-	       has_end(rules, "sources", json_object_get(reply, "dst"), NULL);
+	return rules_has_end(rules, "destinations", json_object_get(reply, "src"),
+			     json_object_get(reply, "sport")) &&
+	       rules_has_end(rules, "sources", json_object_get(reply, "dst"), NULL);
 }
 
-/* How many destinations, and source addresses, they choose from, as far as is known. */
-static size_t variety(const json_t *rules)
+size_t rules_variety(const json_t *rules)
 {
 	json_t *addresses = json_array(), *source;
 	size_t count, i;
@@ -170,44 +192,119 @@ static size_t variety(const json_t *rules)
 	return count * json_array_size(json_object_get(rules, "destinations"));
 }
 
-/* Without a word on it where the answers are so many that more questions would have more. */
-static void compare(json_t *rules, json_t *flow)
+static uint32_t status_of(json_t *flow)
 {
-	bool agrees = allows(rules, flow);
+	return json_integer_value(json_object_get(flow, "status"));
+}
 
-	if (agrees || (variety(rules) && variety(rules) <= MANY))
+/* With enforce, loopguard takes back a redirect to this host, and loopsnat restores the
+ * source of a packet that stays here: the entry of what this host sends is not what the
+ * rules said. The module's feature heal leaves such entries alone, too.
+ */
+static bool is_changed_back(const json_t *modes, const json_t *rules, json_t *flow)
+{
+	json_t *reply = json_object_get(flow, "reply");
+
+	if (!json_is_true(json_object_get(rules, "is_sent")))
+		return false;
+	if (is_word(modes, "loopguard", "enforce") && !(status_of(flow) & IPS_DST_NAT))
+		return true;
+	return is_word(modes, "loopsnat", "enforce") &&
+	       rules_has_end(rules, "destinations", json_object_get(reply, "src"),
+			     json_object_get(reply, "sport")) &&
+	       json_equal(json_object_get(reply, "dst"),
+			  json_object_get(json_object_get(flow, "original"), "src"));
+}
+
+/* Without a word on it where the answers are so many that more questions would have more,
+ * where one that is not known may be the entry's, or where a feature may have made the
+ * difference.
+ */
+static enum exit_code compare(struct nl *nl, const struct answers *all, json_t *flow)
+{
+	json_t *rules = all->rules;
+	bool agrees = allows(rules, flow), is_known = agrees;
+	enum exit_code code = EXIT_OK;
+	json_t *modes;
+
+	if (!agrees && !all->incomplete && rules_variety(rules) <= MANY) {
+		code = modes_get(nl, &modes);
+		is_known = !(all->stays && is_changed_back(modes, rules, flow));
+		json_decref(modes);
+	}
+	if (is_known && !code)
 		json_object_set_new(rules, "agrees", json_boolean(agrees));
+	return code;
 }
 
 static unsigned int questions(const json_t *rules, json_t *flow)
 {
-	return flow && variety(rules) > 1 && variety(rules) <= MANY && !allows(rules, flow) ?
-	       QUESTIONS_MOST : QUESTIONS;
+	size_t count = rules_variety(rules);
+
+	return flow && count > 1 && count <= MANY && !allows(rules, flow) ? QUESTIONS_MOST :
+									    QUESTIONS;
 }
 
-static json_t *not_read(void)
+static json_t *not_read(const json_t *rules)
 {
+	bool is_known = json_object_get(rules, "sender");
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < ARRAY_SIZE(unread); i++)
-		json_array_append_new(list, json_string(unread[i]));
+		if (!is_known || strcmp(unread[i], unread_users))
+			json_array_append_new(list, json_string(unread[i]));
 	return list;
+}
+
+/* What of an answer tells the packet's way. */
+static const char *const way_keys[] = { "out", "is_delivered" };
+
+static bool is_same_way(const json_t *one, const json_t *other)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(way_keys); i++) {
+		json_t *value = json_object_get(one, way_keys[i]);
+
+		/* Two that are absent are not equal to json_equal(). */
+		if (value != json_object_get(other, way_keys[i]) &&
+		    !json_equal(value, json_object_get(other, way_keys[i])))
+			return false;
+	}
+	return true;
+}
+
+static void take(struct answers *all, json_t *answer)
+{
+	all->asked++;
+	if (!rules_is_complete(answer)) {
+		all->incomplete++;
+		return;
+	}
+	add_ends(all->rules, answer);
+	if (!rules_is_complete(all->rules)) {
+		json_object_set(all->rules, "steps", json_object_get(answer, "steps"));
+		for (size_t i = 0; i < ARRAY_SIZE(way_keys); i++)
+			if (json_object_get(answer, way_keys[i]))
+				json_object_set(all->rules, way_keys[i],
+						json_object_get(answer, way_keys[i]));
+	}
+	all->varies = all->varies || !is_same_way(all->rules, answer);
+	all->stays = all->stays || json_is_true(json_object_get(answer, "is_delivered"));
 }
 
 /* Ask again and again. */
 static enum exit_code collect(struct nl *nl, const struct question *question,
-			      const struct rules_packet *packet, json_t *flow, json_t *rules)
+			      const struct rules_packet *packet, json_t *flow,
+			      struct answers *all)
 {
-	unsigned int asked = 1;
+	json_t *rules = all->rules, *answer;
 	enum exit_code code;
-	json_t *answer;
 	bool is_random;
 	char *why;
 
 	json_object_set_new(rules, "destinations", json_array());
 	json_object_set_new(rules, "sources", json_array());
-	add_ends(rules, rules);
-	for (; has_nat(rules) && asked < questions(rules, flow); asked++) {
+	take(all, rules);
+	while (may_vary(rules) && all->asked < questions(rules, flow)) {
 		put(nl, question, packet);
 		code = nl_ask(nl, &attr_rules, &answer, &why);
 		if (code)
@@ -215,147 +312,23 @@ static enum exit_code collect(struct nl *nl, const struct question *question,
 		free(why);
 		if (!answer)
 			break;
-		add_ends(rules, answer);
+		take(all, answer);
 		json_decref(answer);
 	}
-	json_object_set_new(rules, "questions", json_integer(asked));
+	for (size_t i = 0; all->varies && i < ARRAY_SIZE(way_keys); i++)
+		json_object_del(rules, way_keys[i]);
+	json_object_set_new(rules, "questions", json_integer(all->asked));
+	json_object_set_new(rules, "incomplete", json_integer(all->incomplete));
 	is_random = json_array_size(json_object_get(rules, "destinations")) > 1 ||
 		    json_array_size(json_object_get(rules, "sources")) > 1;
 	json_object_set_new(rules, "is_random", json_boolean(is_random));
 	return EXIT_OK;
 }
 
-/* " to A:80 or B:80" */
-static void write_destinations(FILE *out, const json_t *rules)
+static enum exit_code get(struct nl *nl, const struct question *question,
+			  const struct rules_packet *packet, json_t *flow, json_t **rules)
 {
-	json_t *list = json_object_get(rules, "destinations"), *end;
-	size_t count = json_array_size(list), i;
-
-	json_array_foreach(list, i, end) {
-		if (i == FEW) {
-			fputs(" or others", out);
-			break;
-		}
-		fprintf(out, "%s %s", i ? " or" : count > 1 ? " to one of" : " to",
-			phrase_end(end, "address", "port").text);
-	}
-}
-
-/* " as A:1024" */
-static void write_source(FILE *out, const json_t *rules)
-{
-	json_t *list = json_object_get(rules, "sources"), *first = json_array_get(list, 0), *end;
-	size_t i;
-
-	json_array_foreach(list, i, end)
-		if (!json_equal(json_object_get(end, "address"),
-				json_object_get(first, "address"))) {
-			fputs(", as one of several addresses", out);
-			return;
-		}
-	if (json_array_size(list) > 1)
-		fprintf(out, ", as %s from a port that differs each time",
-			phrase_end(first, "address", "").text);
-	else
-		fprintf(out, ", as %s", phrase_end(first, "address", "port").text);
-}
-
-static void write_way(FILE *out, const json_t *rules)
-{
-	if (json_is_true(json_object_get(rules, "is_delivered")))
-		fputs(" on this host", out);
-	else if (json_object_get(rules, "out"))
-		fprintf(out, " by %s", out_text(rules, "out"));
-}
-
-/* Where the packet ends before its end. */
-static void write_end(FILE *out, const json_t *rules)
-{
-	json_t *step = last_step(rules), *tuple = json_object_get(step, "tuple");
-	const char *answer = out_text(step, "answer");
-
-	if (!strcmp(answer, "no-route"))
-		fprintf(out, "There is no route for %s.", phrase_tuple(tuple).text);
-	else if (!strcmp(answer, "no-source"))
-		fprintf(out,
-			"It would not be taken by %s: the reverse path filter, or an address that can't be a source.",
-			out_text(rules, "in"));
-	else if (!strcmp(answer, "no-forwarding"))
-		fprintf(out, "It would be for another host as %s, and this one does not forward.",
-			phrase_tuple(tuple).text);
-	else if (!strcmp(answer, "busy"))
-		fprintf(out, "%s",
-			"The NAT rules can't be asked now: memory is short, or conntrack's table is full.");
-	else
-		fprintf(out, "The NAT rules of %s would not accept it.", out_text(step, "hook"));
-}
-
-static bool is_changed(const json_t *rules, const char *key, const char *address,
-		       const char *port)
-{
-	json_t *flow = json_object_get(rules, "flow");
-	json_t *list = json_object_get(rules, key);
-
-	return json_array_size(list) != 1 ||
-	       !has_end(rules, key, json_object_get(flow, address), json_object_get(flow, port));
-}
-
-static void write_sentence(FILE *out, const json_t *rules)
-{
-	json_t *agrees = json_object_get(rules, "agrees");
-	bool to = is_changed(rules, "destinations", "dst", "dport");
-	bool from = is_changed(rules, "sources", "src", "sport");
-
-	if (!is_complete(rules)) {
-		write_end(out, rules);
-		return;
-	}
-	if (json_is_true(agrees)) {
-		fputs("The NAT rules would decide the same today", out);
-		if (json_is_true(json_object_get(rules, "is_random")))
-			fputs(", or something else: they choose at random", out);
-		fputc('.', out);
-		return;
-	}
-	if (!to && !from) {
-		fprintf(out, "%s; it would %s", !has_nat(rules) ? "There is no NAT here" :
-			agrees ? "No NAT rule applies any more" : "No NAT rule applies",
-			json_is_true(json_object_get(rules, "is_delivered")) ? "be taken" :
-									     "leave");
-		write_way(out, rules);
-		fputc('.', out);
-		return;
-	}
-	fprintf(out, "The NAT rules would %ssend it", agrees ? "now " : "");
-	if (to)
-		write_destinations(out, rules);
-	write_way(out, rules);
-	if (from)
-		write_source(out, rules);
-	fputc('.', out);
-	if (json_array_size(json_object_get(rules, "destinations")) > 1)
-		fputs(" They choose at random.", out);
-}
-
-static json_t *sentence(const json_t *rules)
-{
-	char *text = NULL;
-	json_t *string;
-	size_t size;
-	FILE *out;
-
-	out = open_memstream(&text, &size);
-	if (!out)
-		return NULL;
-	write_sentence(out, rules);
-	string = fclose(out) ? NULL : json_string(text);
-	free(text);
-	return string;
-}
-
-enum exit_code rules_get(struct nl *nl, const struct question *question,
-			 const struct rules_packet *packet, json_t *flow, json_t **rules)
-{
+	struct answers all = {};
 	enum exit_code code;
 	char *why;
 
@@ -372,22 +345,55 @@ enum exit_code rules_get(struct nl *nl, const struct question *question,
 	/* Who asks knows that already. */
 	json_object_del(*rules, "protocol");
 	json_object_del(*rules, "zone");
+	all.rules = *rules;
+	code = collect(nl, question, packet, flow, &all);
 	name_devices(*rules);
-	code = collect(nl, question, packet, flow, *rules);
+	if (!code && flow)
+		code = compare(nl, &all, flow);
 	if (code) {
 		json_decref(*rules);
 		return code;
 	}
-	if (flow)
-		compare(*rules, flow);
-	json_object_set_new(*rules, "text", sentence(*rules));
-	json_object_set_new(*rules, "unread", not_read());
+	json_object_set_new(*rules, "text", rulesay_sentence(*rules));
+	json_object_set_new(*rules, "unread", not_read(*rules));
 	return EXIT_OK;
+}
+
+enum exit_code rules_get(struct nl *nl, const struct question *question,
+			 const struct rules_packet *packet, json_t *flow, json_t **rules)
+{
+	uint32_t mark = json_integer_value(json_object_get(flow, "mark"));
+	const struct rules_packet marked = { .device = packet->device, .mark = mark };
+	json_t *other = NULL;
+	enum exit_code code;
+
+	/* No rules made what a helper expected. */
+	if (status_of(flow) & IPS_EXPECTED)
+		flow = NULL;
+	code = get(nl, question, packet, flow, rules);
+	if (code || !mark || packet->mark || !rules_contradict(*rules))
+		return code;
+	/* Rules may give packets the mark of their flow before NAT sees them. */
+	code = get(nl, question, &marked, flow, &other);
+	if (code || !rules_contradict(other)) {
+		json_decref(*rules);
+		*rules = other;
+	} else {
+		json_decref(other);
+	}
+	if (!code)
+		json_object_set_new(*rules, "flow_mark", json_integer(mark));
+	return code;
+}
+
+bool rules_contradict(const json_t *rules)
+{
+	return json_is_false(json_object_get(rules, "agrees"));
 }
 
 json_t *rules_tuple(const json_t *rules)
 {
-	if (!is_complete(rules) || json_is_true(json_object_get(rules, "is_random")))
+	if (!rules_is_complete(rules) || json_is_true(json_object_get(rules, "is_random")))
 		return NULL;
-	return json_object_get(last_step(rules), "tuple");
+	return json_object_get(rules_last_step(rules), "tuple");
 }

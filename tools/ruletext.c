@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What rules of nf_tables say, as nft(8) lists them. Handles are not used twice. */
+/*
+ * What rules of nf_tables say, as nft(8) lists them. A handle is not used twice as long as
+ * its table is there: which rule it is depends on the generation of the rules.
+ */
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -7,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "nftchain.h"
 #include "ruletext.h"
 #include "run.h"
 
@@ -14,6 +18,7 @@
 
 /* By "FAMILY TABLE CHAIN" the rules, by handle; and when they were listed. */
 static json_t *chains;
+static uint32_t generation;	/* that all these are of */
 
 static long now(void)
 {
@@ -92,13 +97,35 @@ static json_t *list_chain(const char *family, const char *table, const char *cha
 	return rules;
 }
 
-json_t *ruletext_find(const char *family, const char *table, const char *chain, uint64_t handle)
+/* Of chains it is known only when they were listed. */
+static void forget(void)
+{
+	const char *key;
+	json_t *rules;
+
+	json_object_foreach(chains, key, rules) {
+		json_t *listed = json_incref(json_object_get(rules, "listed"));
+
+		json_object_clear(rules);
+		json_object_set_new(rules, "listed", listed);
+	}
+	generation = 0;
+}
+
+json_t *ruletext_find(uint32_t wanted, const char *family, const char *table,
+		      const char *chain, uint64_t handle)
 {
 	char key[600], number[21];
 	json_t *rules, *text;
 
 	if (!chains)
 		chains = json_object();
+	if (wanted != generation) {
+		if (!wanted || nftchain_generation() != wanted)
+			return NULL;
+		forget();
+		generation = wanted;
+	}
 	snprintf(key, sizeof(key), "%s %s %s", family, table, chain);
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)handle);
 	rules = json_object_get(chains, key);
@@ -108,6 +135,10 @@ json_t *ruletext_find(const char *family, const char *table, const char *chain, 
 		rules = list_chain(family, table, chain);
 		json_object_set_new(chains, key, rules);
 		text = json_object_get(rules, number);
+		if (nftchain_generation() != wanted) {
+			forget();
+			text = NULL;
+		}
 	}
 	return json_incref(text);
 }

@@ -112,6 +112,8 @@ static enum exit_code next(struct stream *stream)
 	int len = received;
 
 	if (received < 0 && errno == ENOBUFS) {
+		if (stream->lost)
+			stream->lost();
 		code = show_loss();
 		stream->done = !out_flush();
 		return code;

@@ -12,6 +12,7 @@
  * @left: how many are still to be shown
  * @done: nothing more is wanted
  * @settle: if set, called when no more messages wait, or many were taken, or @timeout is over
+ * @lost: if set, called when messages were lost
  * @other: another file that is waited for, if @settle is set
  * @timeout: in ms, or -1
  */
@@ -21,6 +22,7 @@ struct stream {
 	unsigned long left;
 	bool done;
 	enum exit_code (*settle)(struct stream *stream);
+	void (*lost)(void);
 	int other;
 	int timeout;
 };

@@ -30,7 +30,7 @@ struct suspect *suspect_new(const struct finding *finding)
 }
 
 /* Nobody has sent on an entry whose time runs out. Of one that is outdated somebody does,
- * which is the trouble.
+ * which is the trouble; and whether it can be removed is known only when the rules were asked.
  */
 bool suspect_is(const struct suspect *suspect, const struct finding *now)
 {
@@ -40,7 +40,8 @@ bool suspect_is(const struct suspect *suspect, const struct finding *now)
 	for (int i = 0; i < 2; i++)
 		if (!endpoint_is_same(&again.flow.ends[i], &suspect->flow.ends[i]))
 			return false;
-	return again.kind == suspect->kind && again.fixable == suspect->fixable &&
+	return again.kind == suspect->kind &&
+	       (again.fixable == suspect->fixable || again.kind == FINDING_OUTDATED) &&
 	       again.cookie == suspect->cookie && again.opener == suspect->opener &&
 	       (again.cookie || again.kind == FINDING_OUTDATED || again.timeout < suspect->timeout);
 }

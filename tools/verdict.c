@@ -7,6 +7,7 @@
 #include "nat.h"
 #include "out.h"
 #include "route.h"
+#include "rules.h"
 #include "stack.h"
 #include "verdict.h"
 
@@ -25,6 +26,7 @@ const char *const verdict_words[] = {
 	[VERDICT_UNTRACKED] = "untracked",
 	[VERDICT_GONE] = "gone",
 	[VERDICT_UNREACHABLE] = "unreachable",
+	[VERDICT_BLOCKED] = "blocked",
 	[VERDICT_LINGERING] = "lingering",
 	[VERDICT_HELD] = "held",
 	[VERDICT_LEFTOVER] = "leftover",
@@ -255,13 +257,24 @@ static bool is_connected(const json_t *facts)
 		!verdict_holder(facts));
 }
 
+/* Would the first packet not get past one of the hooks? */
+static bool is_blocked(const char *end)
+{
+	return !strcmp(end, "refused") || !strcmp(end, "no-source") ||
+	       !strcmp(end, "no-forwarding");
+}
+
 static enum verdict judge_opening(const json_t *facts)
 {
 	json_t *routes = json_object_get(facts, "routes");
+	const char *end = rules_end(json_object_get(facts, "rules"));
 	json_t *holder = verdict_holder(facts);
 
-	if (is_word(json_object_get(routes, "destination"), "type", "none"))
+	if (is_word(json_object_get(routes, "destination"), "type", "none") ||
+	    !strcmp(end, "no-route"))
 		return VERDICT_UNREACHABLE;
+	if (is_blocked(end))
+		return VERDICT_BLOCKED;
 	if (is_lingering(facts))
 		return VERDICT_LINGERING;
 	if (holder)

@@ -26,11 +26,12 @@
  *
  * One that may be opened:
  * @VERDICT_UNREACHABLE: there is no route
+ * @VERDICT_BLOCKED: rules or routes would not let its first packet pass a hook
  * @VERDICT_LINGERING: a TIME_WAIT socket is in its way
  * @VERDICT_HELD: a live flow holds the port
  * @VERDICT_LEFTOVER: what a dead one has left holds it
  * @VERDICT_REFUSED: nobody listens
- * @VERDICT_FREE: nothing is in its way
+ * @VERDICT_FREE: nothing is known to be in its way
  */
 enum verdict {
 	VERDICT_OK,
@@ -47,6 +48,7 @@ enum verdict {
 	VERDICT_UNTRACKED,
 	VERDICT_GONE,
 	VERDICT_UNREACHABLE,
+	VERDICT_BLOCKED,
 	VERDICT_LINGERING,
 	VERDICT_HELD,
 	VERDICT_LEFTOVER,

@@ -13,12 +13,13 @@
 #include <time.h>
 
 #include <linux/netfilter.h>
-#include <linux/nf_looptrack.h>
 
 #include "nft.h"
+#include "nftchain.h"
 #include "nftmatch.h"
 #include "out.h"
 #include "rulemet.h"
+#include "sight.h"
 #include "way.h"
 
 #define ITEMS_MAX	16384
@@ -29,30 +30,6 @@
 #define HOLD		300	/* ms that a rule waits for its stage */
 #define SILENCE		1000	/* ms after which a packet is not expected to go on */
 #define TICK		200	/* ms */
-
-/**
- * struct sight - a packet at a stage
- * @serial: counts sights
- * @packet: the module's number for it
- * @hook: NF_LOOPTRACK_HOOK_..., or -1
- * @stage: NF_LOOPTRACK_STAGE_..., or -1
- * @pass: 0, 1 or 2
- * @is_first: it may be the first packet of its flow, which NAT's rules see
- * @length: of the packet
- * @ends: addresses and ports
- * @met: base chains whose rules were put behind it, by number
- */
-struct sight {
-	uint64_t serial;
-	uint32_t packet;
-	int hook;
-	int stage;
-	int pass;
-	bool is_first;
-	unsigned int length;
-	struct endpoint ends[2];
-	uint64_t met;
-};
 
 enum kind { SIGHT, DECISION, RULE };
 
@@ -75,21 +52,27 @@ struct item {
  * @sight: where it was last
  * @object: the same, as JSON
  * @seen: when, in ms
+ * @is_doubtful: messages were lost that may have been about it
  */
 struct way {
 	struct sight sight;
 	json_t *object;
 	long seen;
+	bool is_doubtful;
 };
 
 /**
  * struct step - what nf_tables said, until its place is known
  * @nft: what it said
  * @seen: when, in ms
+ * @is_cut: messages were lost before it: it belongs to no call of before
+ * @is_doubtful: messages were lost since: it does not wait for its stage
  */
 struct step {
 	struct nft_step nft;
 	long seen;
+	bool is_cut;
+	bool is_doubtful;
 };
 
 /**
@@ -118,6 +101,8 @@ static size_t way_count;
 static struct call calls[CALLS_MAX];
 static unsigned int next_call;
 static bool is_lossy;
+static bool is_cut;		/* messages were lost behind the last step */
+static long doubt;		/* when ways are sure again, in ms, or 0 */
 
 static long now_ms(void)
 {
@@ -127,28 +112,23 @@ static long now_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* What was lost may have been the rule that ended a packet's way, or what tells in which
+ * chain a packet is that a later message only numbers. A packet that was on its way then may
+ * be seen only later.
+ */
+void way_doubt(void)
+{
+	is_cut = true;
+	for (size_t i = 0; i < way_count; i++)
+		ways[i].is_doubtful = true;
+	for (size_t i = 0; i < step_count; i++)
+		steps[i]->is_doubtful = true;
+	doubt = now_ms() + SILENCE;
+}
+
 void way_init(const struct way_options *new)
 {
 	options = *new;
-}
-
-static void read_sight(struct sight *sight, json_t *object)
-{
-	const char *state = out_text(object, "state");
-	static uint64_t serial;
-
-	sight->serial = ++serial;
-	sight->packet = json_integer_value(json_object_get(object, "packet"));
-	sight->hook = attr_word(&attr_hooks, out_text(object, "hook"));
-	sight->stage = attr_word(&attr_stages, out_text(object, "stage"));
-	sight->pass = json_integer_value(json_object_get(object, "pass"));
-	sight->is_first = strcmp(state, "established");
-	sight->length = json_integer_value(json_object_get(object, "length"));
-	endpoint_read_tuple(sight->ends, json_object_get(object, "flow"));
-	if (!nftmatch_has_ports(options.protocol)) {
-		sight->ends[0].port = 0;
-		sight->ends[1].port = 0;
-	}
 }
 
 /* Where in the list an item belongs that follows a sight: before the packet's next one. */
@@ -181,7 +161,7 @@ static enum exit_code add(enum kind kind, json_t *object, const struct sight *si
 	item->kind = kind;
 	item->object = object;
 	if (kind == SIGHT)
-		read_sight(&item->sight, object);
+		sight_read(&item->sight, object, nftmatch_has_ports(options.protocol));
 	item->has_packet = kind == SIGHT || sight;
 	if (sight) {
 		item->sight = *sight;
@@ -195,6 +175,8 @@ static enum exit_code add(enum kind kind, json_t *object, const struct sight *si
 
 enum exit_code way_add_sight(json_t *sight)
 {
+	if (json_object_get(sight, "lost"))
+		way_doubt();
 	return add(SIGHT, sight, NULL);
 }
 
@@ -215,31 +197,6 @@ static struct way *find_way(uint32_t packet)
 	return NULL;
 }
 
-/* How far a packet has come. */
-static int rank(const struct sight *sight)
-{
-	static const int hooks[] = {
-		[NF_LOOPTRACK_HOOK_LOCAL_OUT] = 0,
-		[NF_LOOPTRACK_HOOK_PRE_ROUTING] = 0,
-		[NF_LOOPTRACK_HOOK_FORWARD] = 1,
-		[NF_LOOPTRACK_HOOK_POST_ROUTING] = 2,
-		[NF_LOOPTRACK_HOOK_LOCAL_IN] = 4,
-	};
-	bool second = sight->hook == NF_LOOPTRACK_HOOK_PRE_ROUTING && sight->pass == 2;
-
-	if (sight->hook < 0)
-		return 1000;
-	return (second ? 3 : hooks[sight->hook]) * 100 + sight->stage;
-}
-
-/* Has it left the host, or got to a socket? */
-static bool is_through(const struct sight *sight)
-{
-	return sight->stage == NF_LOOPTRACK_STAGE_END &&
-	       (sight->hook == NF_LOOPTRACK_HOOK_LOCAL_IN ||
-		(sight->hook == NF_LOOPTRACK_HOOK_POST_ROUTING && sight->pass != 1));
-}
-
 static void end_way(struct stream *stream, struct way *way)
 {
 	json_decref(way->object);
@@ -254,7 +211,8 @@ static enum exit_code lose_way(struct stream *stream, struct way *way)
 	enum exit_code code = EXIT_OK;
 
 	if (options.has_rules)
-		code = stream_add(stream, rulemet_end(NULL, way->object), rulemet_show_end);
+		code = stream_add(stream, rulemet_end(NULL, way->object, way->is_doubtful),
+				  rulemet_show_end);
 	end_way(stream, way);
 	return code;
 }
@@ -275,7 +233,7 @@ static enum exit_code emit_sight(struct stream *stream, struct item *item, long 
 	enum exit_code code = EXIT_OK;
 
 	/* Another packet, in the memory of that one. */
-	if (way && rank(&item->sight) <= rank(&way->sight)) {
+	if (way && sight_rank(&item->sight) <= sight_rank(&way->sight)) {
 		code = lose_way(stream, way);
 		way = NULL;
 	}
@@ -286,13 +244,15 @@ static enum exit_code emit_sight(struct stream *stream, struct item *item, long 
 	if (!way) {
 		way = &ways[way_count++];
 		way->object = NULL;
+		way->is_doubtful = false;
 	}
+	way->is_doubtful = way->is_doubtful || now < doubt;
 	json_decref(way->object);
 	way->object = json_incref(item->object);
 	way->sight = item->sight;
 	way->seen = now;
 	code = options.show_sight(stream, item->object);
-	if (!code && !stream->done && is_through(&way->sight))
+	if (!code && !stream->done && sight_is_through(&way->sight))
 		end_way(stream, way);
 	return code;
 }
@@ -307,7 +267,8 @@ static enum exit_code emit_rule(struct stream *stream, struct item *item)
 	if (json_object_get(item->object, "handle"))
 		code = stream_add(stream, json_incref(item->object), rulemet_show);
 	if (!code && is_end && !stream->done)
-		code = stream_add(stream, rulemet_end(item->object, way ? way->object : NULL),
+		code = stream_add(stream,
+				  rulemet_end(item->object, way ? way->object : NULL, false),
 				  rulemet_show_end);
 	if (!code && is_end && way && !stream->done)
 		end_way(stream, way);
@@ -341,25 +302,17 @@ static enum exit_code emit(struct stream *stream, long now)
  * Rules that were met
  */
 
-static bool is_packet(const struct sight *sight, const struct nft_step *step,
-		      const struct nft_chain *chain, int stage)
-{
-	return sight->hook == (int)chain->hook && sight->stage == stage &&
-	       (sight->is_first || !chain->is_nat) &&
-	       !(chain->number < 64 && sight->met >> chain->number & 1) &&
-	       endpoint_is_same(&sight->ends[0], &step->ends[0]) &&
-	       endpoint_is_same(&sight->ends[1], &step->ends[1]) &&
-	       (!step->length || step->length == sight->length);
-}
-
+/* @packet: if not NULL, this one alone */
 static struct sight *find_sight(const struct nft_step *step, const struct nft_chain *chain,
-				int stage)
+				int stage, const uint32_t *packet)
 {
 	for (size_t i = 0; i < way_count; i++)
-		if (is_packet(&ways[i].sight, step, chain, stage))
+		if ((!packet || ways[i].sight.packet == *packet) &&
+		    sight_is_packet(&ways[i].sight, step, chain, stage))
 			return &ways[i].sight;
 	for (size_t i = 0; i < item_count; i++)
-		if (items[i]->kind == SIGHT && is_packet(&items[i]->sight, step, chain, stage))
+		if (items[i]->kind == SIGHT && (!packet || items[i]->sight.packet == *packet) &&
+		    sight_is_packet(&items[i]->sight, step, chain, stage))
 			return &items[i]->sight;
 	return NULL;
 }
@@ -387,9 +340,12 @@ static struct call *find_call(uint32_t id)
 /* A packet enters a base chain. */
 static void begin_call(struct step *step, bool is_late)
 {
-	struct call *call = find_call(step->nft.id) ?: &calls[next_call++ % CALLS_MAX];
-	const struct nft_chain *chain = nft_find_chain(&step->nft);
-	struct sight *sight;
+	struct call *before = find_call(step->nft.id);
+	struct call *call = before ?: &calls[next_call++ % CALLS_MAX];
+	const struct nft_chain *chain = nftchain_find(&step->nft);
+	bool is_known = before && before->state == FOUND;
+	uint32_t packet = is_known ? before->sight.packet : 0;
+	struct sight *sight = NULL;
 
 	if (!nftmatch_has_ports(options.protocol)) {
 		step->nft.ends[0].port = 0;
@@ -400,7 +356,11 @@ static void begin_call(struct step *step, bool is_late)
 		call->hook = chain->hook;
 		call->stage = rulemet_stage(chain->hook, chain->priority);
 	}
-	sight = chain ? find_sight(&step->nft, chain, call->stage) : NULL;
+	/* A packet keeps its number in nf_tables from hook to hook, most often. */
+	if (chain && is_known)
+		sight = find_sight(&step->nft, chain, call->stage, &packet);
+	if (chain && !sight)
+		sight = find_sight(&step->nft, chain, call->stage, NULL);
 	if (sight) {
 		if (chain->number < 64)
 			sight->met |= 1ULL << chain->number;
@@ -417,17 +377,24 @@ static void begin_call(struct step *step, bool is_late)
 static bool place(struct step *step, long now, enum exit_code *code)
 {
 	struct call *call;
+	bool is_rule;
 	json_t *rule;
 
+	/* The end of a chain, or a policy that lets it pass, is no rule. */
+	is_rule = step->nft.handle || (step->nft.is_policy && step->nft.verdict == NF_DROP);
+	if (step->is_cut)
+		memset(calls, 0, sizeof(calls));
+	step->is_cut = false;
 	if (step->nft.has_packet)
-		begin_call(step, now - step->seen > HOLD);
+		begin_call(step, step->is_doubtful || now - step->seen > HOLD);
 	call = find_call(step->nft.id);
+	/* What tells the packet was lost, or there are too many at a time. */
+	is_lossy = is_lossy || (!call && is_rule);
 	if (!call || call->state == FOREIGN)
 		return false;
 	if (call->state == WAITS)
 		return true;
-	/* The end of a chain, or a policy that lets it pass, is no rule. */
-	if (!step->nft.handle && !(step->nft.is_policy && step->nft.verdict == NF_DROP))
+	if (!is_rule)
 		return false;
 	rule = rulemet_json(&step->nft, call->hook, call->stage);
 	if (call->state == FOUND) {
@@ -441,8 +408,12 @@ static bool place(struct step *step, long now, enum exit_code *code)
 
 static void take_steps(long now)
 {
+	size_t first = step_count;
 	struct nft_step nft;
+	uint32_t before;
 	int got;
+
+	before = nft_begin();
 
 	while ((got = nft_next(&nft))) {
 		struct step *step = NULL;
@@ -450,13 +421,20 @@ static void take_steps(long now)
 		if (got > 0 && step_count < STEPS_MAX)
 			step = malloc(sizeof(*step));
 		if (!step) {
+			way_doubt();
 			is_lossy = true;
 			continue;
 		}
+		step->is_cut = is_cut;
+		step->is_doubtful = false;
+		is_cut = false;
 		step->nft = nft;
 		step->seen = now;
 		steps[step_count++] = step;
 	}
+	if (step_count > first && before && before == nftchain_generation())
+		while (first < step_count)
+			steps[first++]->nft.generation = before;
 }
 
 static void show_loss(json_t *object)

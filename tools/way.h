@@ -27,6 +27,9 @@ void way_init(const struct way_options *options);
 enum exit_code way_add_sight(json_t *sight);
 enum exit_code way_add_decision(json_t *decision);
 
+/* Messages of the module, or of nf_tables, were lost: less is sure for a while. */
+void way_doubt(void);
+
 /* Show them, with the rules that were met between them; count packets that came to an end. */
 enum exit_code way_settle(struct stream *stream);
 

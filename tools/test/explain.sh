@@ -41,38 +41,65 @@ expect "explain: the rules decide the same" 0 \
 expect "explain: what the rules are asked" 0 \
 	'rules 6 zone 7 1:0a010002 5:9c40 2:cb007101 6:0050 #4096 #1' '' \
 	explain --zone 7 -m 0x1000 --in lo tcp $asked
-expect "explain: what was not read" 0 'filter rules were not read' '' explain tcp $asked
+expect "explain: what was not read" 0 \
+	'were asked; not read: filter rules, rules that set marks, rules that keep' '' \
+	explain tcp $asked
+expect "explain: the rules decide the same with the mark of the entry" 0 \
+	'It was taken to have the mark of its entry, 4097.' restored explain tcp $asked
+expect_sh "explain: but not if another mark was given" 0 '=0=' \
+	"echo =\$(LOOPTRACK_FAKE=restored \$fake explain -m 1 tcp $asked 2>/dev/null |
+		grep -c 'mark of its entry')="
 expect "explain: the rules decide otherwise" 0 \
 	'Rules:     The NAT rules would now send it to 127.0.0.1:7001 on this host.' moved \
 	explain tcp $asked
 expect "explain: the rules are gone" 0 \
-	'Rules:     No NAT rule applies any more; it would leave by lo.' ruleless explain tcp $asked
+	'Rules:     No NAT rule changes it any more; it would leave by lo.' ruleless explain tcp $asked
 expect "explain: rules that choose at random, and this" 0 \
-	'would decide the same today, or something else: they choose at random.' fickle \
+	"today, or something else. The answers differ: chance, or a limit" fickle \
 	explain tcp $asked
 expect "explain: rules that choose at random" 0 \
-	'127.0.0.1:7003 or others on this host. They choose at random.' 'gone fickle' \
+	'127.0.0.1:7003 or others on this host. The answers differ:' 'gone fickle' \
 	explain tcp $asked
 expect "explain: rules that choose this at random, but seldom" 0 \
-	'would decide the same today, or something else: they choose at random.' rare \
+	'would decide the same today, or something else. The answers differ: chance,' rare \
 	explain tcp $asked
 expect "explain: rules with too many answers to tell" 0 \
-	'127.0.0.1:7004 or others on this host. They choose at random.' wild explain tcp $asked
+	'127.0.0.1:7004 or others on this host. The answers differ:' wild explain tcp $asked
 expect_sh "explain: rules with too many answers to tell, JSON" 0 '=0=' \
 	"echo =\$(LOOPTRACK_FAKE=wild \$fake -j explain tcp $asked 2>/dev/null | grep -c agrees)="
-expect "explain: the rules, JSON" 0 'on this host.","unread":["filter rules",' moved \
+expect "explain: rules for the user of the sender" 0 \
+	'127.0.0.1:7001 on this host.","unread":["filter rules","rules that set marks","rules that keep packets from conntrack","rules for the mark of an entry"' \
+	'moved sender' -j explain tcp $asked
+expect "explain: the rules, JSON" 0 'on this host. Rules for users were asked without a user.","unread":["filter rules",' moved \
 	-j explain tcp $asked
 expect "explain: without an entry" 0 \
 	'Rules:     The NAT rules would send it to 127.0.0.1:7000 on this host.' gone \
 	explain tcp $asked
 expect "explain: where the rules would send it is looked at" 0 \
 	'127.0.0.1:7000 -> 10.1.0.2:40000 is a tcp socket of' gone explain tcp $asked
-expect "explain: no rule" 0 'Rules:     No NAT rule applies; it would leave by lo.' \
+expect "explain: no rule" 0 'Rules:     No NAT rule changes it; it would leave by lo.' \
 	'gone ruleless' explain tcp $asked
-expect "explain: no NAT" 0 'Rules:     There is no NAT here; it would leave by lo.' \
+expect "explain: no NAT" 0 'Rules:     NAT is not in use here, or not recognised; it would leave by lo.' \
 	'gone ruleless natless' explain tcp $asked
+expect "explain: some answers do not get to the end" 0 \
+	'127.0.0.1:7000 on this host. 6 of 16 answers do not get to' 'gone failing' \
+	explain tcp $asked
+expect "explain: some answers do not get to the end, JSON" 0 '"questions":16,"incomplete":6,' \
+	'gone failing' -j explain tcp $asked
+expect_sh "explain: the one that allows the entry may not have got there" 0 '=0=' \
+	"echo =\$(LOOPTRACK_FAKE='moved failing' \$fake -j explain tcp $asked 2>/dev/null |
+		grep -c agrees)="
+expect "explain: the device differs" 0 'would send it to 127.0.0.1:7000.' 'gone split' \
+	explain tcp $asked
+expect "explain: an answer of the future" 0 'Rules:     The answer answer-77 is not understood.' \
+	'gone riddle' explain tcp $asked
 expect "explain: the rules can't be asked now" 0 "conntrack's table is full." 'gone busy' \
 	explain tcp $asked
+expect_sh "explain: where there is no NAT there are no rules for users" 0 '=0=0=' \
+	"for words in 'gone ruleless natless' 'gone arriving'; do
+		echo =\$(LOOPTRACK_FAKE=\$words \$fake explain tcp $asked 2>/dev/null |
+			grep -c 'without a user')
+	done | tr -d '\\n'; echo ="
 expect "explain: rules, refused" 0 'Rules:     unknown: there is no route to the source.' \
 	sourceless explain tcp $asked
 expect "explain: a module that can't ask" 0 \
@@ -182,12 +209,30 @@ past='"history":[{"feature":"ports","decision":"kept","flow":{"src":"10.1.0.9"},
 judges gone 'It was dead' "{$tcp,$on,$away,$none,$nobody,$past$tuple}]}"
 judges gone 'and kept it' "{$tcp,$on,$away,$none,$nobody,${past/kept/rewritten}$tuple}]}"
 judges unreachable 'ip route get 203.0.113.1' "{$tcp,$on,${away/unicast/none},$none,$nobody}"
+# rules ANSWER: what rules said, whose first packet ends so in the hook forward.
+rules() {
+	echo '"rules":{"text":"So it is.","steps":[{"hook":"prerouting","answer":"asked"},{"hook":' \
+		'"forward","answer":"'"$1"'","tuple":{"src":"10.1.0.2","dst":"10.7.0.1"}}]}'
+}
+for answer in refused no-source no-forwarding; do
+	judges blocked 'would end at the hook forward. So it is.' \
+		"{$tcp,$on,$away,$none,$nobody,$(rules $answer)}"
+done
+judges unreachable 'would end at the hook forward. So it is.' \
+	"{$tcp,$on,$away,$none,$nobody,$(rules no-route)}"
+judges unreachable 'ip route get 10.7.0.1' "{$tcp,$on,$away,$none,$nobody,$(rules no-route)}"
 judges lingering 'set linger enforce' "{$tcp,$off,$away,$none,$(client time-wait 12)}"
 judges lingering 'Wait, or let' "{$tcp,$on,$away,$none,$(client time-wait 12)}"
 judges refused 'ss -tln' "{$tcp,$on,$here,$none,$nobody}"
 judges refused 'ss -uln' "{${tcp/tcp/udp},$on,$here,$none,$nobody}"
 judges free 'trace tcp' "{$tcp,$on,$here,$none,"'"stack":{"listeners":[{}]}}'
-judges free '' "{$tcp,$on,$away,$none,$nobody}"
+judges free 'with these addresses and ports' "{$tcp,$on,$away,$none,$nobody,$(rules asked)}"
+for answer in busy answer-77; do
+	judges free 'go; the NAT rules could not be asked' \
+		"{$tcp,$on,$away,$none,$nobody,$(rules $answer)}"
+done
+judges free 'the NAT rules could not be asked' \
+	"{$tcp,$on,$away,$none,$nobody,"'"rules":{"unknown":"there is no route"}}'
 # Another flow from the port, to where this one goes, or where others to there are sent.
 original='"original":{"src":"10.1.0.2","sport":40000,"dst":"203.0.113.1","dport":81}'
 server='"reply":{"src":"127.0.0.1","sport":7000,"dst":"10.1.0.2","dport":40000}'

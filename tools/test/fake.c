@@ -154,7 +154,7 @@ static void put_features(const struct nlmsghdr *request)
 			      (is("guarding") || is("proxied"));
 		bool listens = i == NF_LOOPTRACK_FEATURE_LISTENERS &&
 			       (is("listening") || is("exempted"));
-		int mode = acts || skips ? NF_LOOPTRACK_MODE_ENFORCE :
+		int mode = acts || skips || is("enforcing") ? NF_LOOPTRACK_MODE_ENFORCE :
 					   NF_LOOPTRACK_MODE_OFF;
 
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FEATURE_ID, i);
@@ -499,7 +499,9 @@ static ssize_t put_traced(int which)
 		break;
 	default:
 		/* What was read is shown when nothing comes for a while. */
-		if (!has_nft || ++idle > 100)
+		if (is("cut"))
+			usleep(17000);
+		if (!has_nft || ++idle > (is("cut") ? 140 : 100))
 			raise(SIGINT);
 		errno = EAGAIN;
 		return has_nft ? -1 : 0;
@@ -570,10 +572,11 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 
 	if (!strcmp(path, "/proc/net/ip_tables_names") && is("legacy"))
 		return fmemopen((char *)"nat\nfil\033ter\n", 12, "r");
-	if (!strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count") && is("tracked"))
-		return fmemopen((char *)"5\n", 2, "r");
-	if (!strncmp(path, "/proc/net/ip", 12) ||
-	    !strcmp(path, "/proc/sys/net/netfilter/nf_conntrack_count")) {
+	if (!strcmp(path, "/proc/net/ip6_tables_names") && is("shrouded")) {
+		errno = EACCES;
+		return NULL;
+	}
+	if (!strncmp(path, "/proc/net/ip", 12)) {
 		errno = ENOENT;
 		return NULL;
 	}

@@ -229,12 +229,15 @@ static void put_masqueraded(unsigned int seq, int protocol, int port, bool again
 	end(nlh);
 }
 
-/* Redirected and without an answer, but with "settled" when asked again. */
+/* Redirected, unless that was taken back ("released"), and without an answer, but with
+ * "settled" when asked again.
+ */
 static void put_unanswered(unsigned int seq, bool again)
 {
 	bool tcp = is("connected");
 	struct nlmsghdr *nlh = begin_flow(seq, tcp ? IPPROTO_TCP : IPPROTO_UDP, 0);
-	int status = is("helped") ? 0x21a8 : is("expected") ? 0x1a9 : 0x1a8;
+	int status = is("helped") ? 0x21a8 : is("expected") ? 0x1a9 :
+		     is("released") ? 0x188 : 0x1a8;
 
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_STATUS,
 			 status | (again && is("settled") ? 2 : 0));
@@ -246,7 +249,10 @@ static void put_unanswered(unsigned int seq, bool again)
 				 is("opening") ? NF_LOOPTRACK_TCP_SYN_SENT :
 						 NF_LOOPTRACK_TCP_ESTABLISHED);
 	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "10.1.0.2", 43000, "203.0.113.1", 80);
-	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "127.0.0.1", 7000, "10.1.0.2", 43000);
+	if (is("released"))
+		put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "203.0.113.1", 80, "10.1.0.2", 43000);
+	else
+		put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "127.0.0.1", 7000, "10.1.0.2", 43000);
 	end(nlh);
 }
 

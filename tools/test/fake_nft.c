@@ -9,8 +9,13 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 
 #include "fake.h"
+
+/* Questions for the generation, before rules are met, and before they are listed. */
+#define REPLACED	3
+#define RELISTED	5
 
 static struct nlmsghdr *begin_nft(unsigned int seq, int type)
 {
@@ -41,20 +46,62 @@ static void put_batch(const struct nlmsghdr *request, size_t len)
 {
 	int left = len, rules = 0, error = is("untabled") ? EOPNOTSUPP : is("barred") ? EPERM : 0;
 	const struct nlmsghdr *nlh;
+	int family = -1;
 
 	for (nlh = request; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		if (nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
+			family = *(const uint8_t *)mnl_nlmsg_get_payload(nlh);
 		rules += (nlh->nlmsg_type & 255) == NFT_MSG_NEWRULE &&
 			 nlh->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES;
 		if (nlh->nlmsg_flags & NLM_F_ACK)
 			put_ack(nlh, error, NULL, 0, 0);
 	}
-	fprintf(stderr, "table with %d rules\n", rules);
+	fprintf(stderr, "table of family %d with %d rules\n", family, rules);
+}
+
+/* Rules are "replaced" as soon as they were met, and "relisted" while nft lists them. */
+static void put_generation(const struct nlmsghdr *request)
+{
+	struct nlmsghdr *nlh = begin_nft(request->nlmsg_seq, NFT_MSG_NEWGEN);
+	static int asked;
+
+	asked++;
+	mnl_attr_put_u32(nlh, NFTA_GEN_ID, htonl(1 + (is("replaced") && asked > REPLACED) +
+						 (is("relisted") && asked > RELISTED)));
+	end(nlh);
+	put_ack(request, 0, NULL, 0, 0);
+}
+
+/* Has conntrack entries? Of both families, or of one. */
+static void put_entries(const struct nlmsghdr *request)
+{
+	const struct nfgenmsg *asked = mnl_nlmsg_get_payload(request);
+	int family = asked->nfgen_family;
+	struct nlmsghdr *nlh;
+	struct nfgenmsg *nfg;
+
+	if (is("tracked") || (is("watching4") && family == AF_INET)) {
+		nlh = begin(NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW, request->nlmsg_seq);
+		nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+		nfg->nfgen_family = family;
+		end(nlh);
+	}
+	end(begin(NLMSG_DONE, request->nlmsg_seq));
 }
 
 bool put_nft(const struct nlmsghdr *request, size_t len)
 {
+	if (request->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET) &&
+	    (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
+		put_entries(request);
+		return true;
+	}
 	if (request->nlmsg_type == NFNL_MSG_BATCH_BEGIN) {
 		put_batch(request, len);
+		return true;
+	}
+	if (request->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN)) {
+		put_generation(request);
 		return true;
 	}
 	if (request->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN))
@@ -121,7 +168,11 @@ bool put_nft_trace(void)
 		nlh = begin_trace("fw", "out", NFT_TRACETYPE_POLICY, 0);
 		mnl_attr_put_u32(nlh, NFTA_TRACE_POLICY, htonl(NF_ACCEPT));
 		break;
-	case 3:
+	case 3:			/* with "cut" what tells the packet is lost */
+		if (is("cut")) {
+			errno = ENOBUFS;
+			return false;
+		}
 		nlh = begin_trace("fw", "pre", NFT_TRACETYPE_RULE, 6);
 		put_packet(nlh, "127.0.0.1", 7000);
 		put_verdict(nlh, NFT_JUMP, "a\033b");

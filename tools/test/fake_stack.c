@@ -78,6 +78,7 @@ bool put_stack(const struct nlmsghdr *request)
 	return true;
 }
 
+/* "Masked" rules change the source. */
 static void put_step(struct nlmsghdr *nlh, int hook, int answer, const char *dst, int dport,
 		     bool changed)
 {
@@ -85,11 +86,24 @@ static void put_step(struct nlmsghdr *nlh, int hook, int answer, const char *dst
 
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STEP_HOOK, hook);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STEP_ANSWER, answer);
-	put_tuple(nlh, NF_LOOPTRACK_A_STEP_TUPLE, "10.1.0.2", 40000, dst, dport);
+	put_tuple(nlh, NF_LOOPTRACK_A_STEP_TUPLE,
+		  is("masked") && hook == NF_LOOPTRACK_HOOK_POST_ROUTING ? "10.1.0.77" :
+									   "10.1.0.2",
+		  40000, dst, dport);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_STEP_DEVICE, 1);
 	if (changed)
 		mnl_attr_put(nlh, NF_LOOPTRACK_A_STEP_IS_CHANGED, 0, NULL);
 	mnl_attr_nest_end(nlh, nest);
+}
+
+static uint32_t asked_mark(const struct nlmsghdr *request)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, request, GENL_HDRLEN)
+		if (mnl_attr_get_type(attr) == NF_LOOPTRACK_A_RULES_MARK)
+			return mnl_attr_get_u32(attr);
+	return 0;
 }
 
 /* Where the rules redirect the flow: "moved" ones, "restored" ones unless the packet has a
@@ -99,13 +113,9 @@ static void put_step(struct nlmsghdr *nlh, int hook, int answer, const char *dst
 static int redirect_port(const struct nlmsghdr *request)
 {
 	static int turn;
-	const struct nlattr *attr;
-	bool marked = false;
 
-	mnl_attr_for_each(attr, request, GENL_HDRLEN)
-		marked = marked || mnl_attr_get_type(attr) == NF_LOOPTRACK_A_RULES_MARK;
 	turn++;
-	if (is("moved") || (is("restored") && !marked))
+	if (is("moved") || (is("restored") && !asked_mark(request)))
 		return 7001;
 	if (is("fickle"))
 		return 7000 + (turn - 1) % 6;
@@ -120,6 +130,7 @@ bool put_rules(const struct nlmsghdr *request)
 	bool ruleless = is("ruleless") || is("flowless");
 	int port = redirect_port(request);
 	const char *dst = ruleless ? "203.0.113.1" : "127.0.0.1";
+	static unsigned int turn;
 	struct nlmsghdr *nlh;
 
 	print_flow("rules", request, NF_LOOPTRACK_A_RULES_FLOW);
@@ -131,13 +142,21 @@ bool put_rules(const struct nlmsghdr *request)
 		put_ack(request, EHOSTUNREACH, "there is no route to the source", 0, 0);
 		return true;
 	}
+	turn++;
 	nlh = begin_genl(FAMILY, request->nlmsg_seq, NF_LOOPTRACK_CMD_RULES_GET);
 	put_tuple(nlh, NF_LOOPTRACK_A_RULES_FLOW, "10.1.0.2", 40000, "203.0.113.1", 80);
-	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, 0);
-	mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_SENT, 0, NULL);
-	if (is("busy")) {
-		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, NF_LOOPTRACK_ANSWER_BUSY, dst, 80,
-			 false);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, asked_mark(request));
+	if (is("arriving"))
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_IN, 1);
+	else
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_SENT, 0, NULL);
+	if (is("sender"))
+		mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_RULES_SENDER, 77);
+	if (is("busy") || (is("failing") && turn % 3 == 1)) {
+		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, is("busy") ? NF_LOOPTRACK_ANSWER_BUSY :
+			 NF_LOOPTRACK_ANSWER_REFUSED, dst, 80, false);
+	} else if (is("riddle")) {
+		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, 77, dst, 80, false);
 	} else if (ruleless) {
 		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, is("natless"), dst, 80, false);
 		put_step(nlh, NF_LOOPTRACK_HOOK_POST_ROUTING, is("natless"), dst, 80, false);
@@ -145,7 +164,10 @@ bool put_rules(const struct nlmsghdr *request)
 	} else {
 		put_step(nlh, NF_LOOPTRACK_HOOK_LOCAL_OUT, 0, dst, port, true);
 		put_step(nlh, NF_LOOPTRACK_HOOK_POST_ROUTING, 0, dst, port, false);
-		mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_DELIVERED, 0, NULL);
+		if (is("split") && turn % 2)
+			mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_OUT, 1);
+		else
+			mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_DELIVERED, 0, NULL);
 	}
 	end(nlh);
 	return false;

@@ -807,18 +807,51 @@ cat >"$work/bin/nft.rules" <<-'EOT'
 EOT
 rules=(trace --rules tcp '*' '*')
 where='rule 4 of table inet fw chain out: meta mark vmap { 1 : accept, 2 : drop }'
-expect "trace: rules: table" 0 'table with 2 rules' 'traced ruled' "${rules[@]}"
-expect "trace: rules: table for a flow" 0 'table with 8 rules' 'traced ruled' \
+expect "trace: rules: table" 0 'table of family 1 with 2 rules' 'traced ruled' "${rules[@]}"
+expect "trace: rules: table for a flow" 0 'table of family 2 with 8 rules' 'traced ruled' \
 	trace --rules tcp '*' 10.9.0.1:80
-expect "trace: rules: table that matches entries" 0 'table with 24 rules' \
-	'traced ruled tracked' trace --rules tcp '*' 10.9.0.1:80
-expect "trace: rules: iptables-legacy" 0 'iptables-legacy has tables here (IPv4 nat, fil?ter)' \
+for words in tracked watching4; do
+	expect "trace: rules: table that matches entries, $words" 0 \
+		'table of family 2 with 24 rules' "traced ruled $words" \
+		trace --rules tcp '*' 10.9.0.1:80
+done
+expect "trace: rules: table that does not match entries of IPv6" 0 \
+	'table of family 10 with 8 rules' 'traced ruled watching4' trace --rules tcp '*' '[::1]:80'
+expect "trace: rules: -6 says it, too" 0 'table of family 10 with 8 rules' \
+	'traced ruled watching4' -6 trace --rules tcp '*' '*:80'
+expect "trace: rules: table of both families" 0 'table of family 1 with 8 rules' \
+	'traced ruled watching4' trace --rules tcp '*' '*:80'
+expect "trace: rules: table of both families that matches entries" 0 \
+	'table of family 1 with 24 rules' 'traced ruled tracked' trace --rules tcp '*' '*:80'
+expect "trace: rules: iptables-legacy" 2 \
+	'iptables-legacy has tables here (IPv4 nat, fil?ter), and with --rules the kernel would log' \
 	'traced ruled legacy' "${rules[@]}"
+expect_sh "trace: rules: iptables-legacy, and nothing is traced" 0 '=0=' \
+	'echo "=$(LOOPTRACK_FAKE="traced ruled legacy" $fake trace --rules tcp "*" "*" 2>&1 |
+		grep -c -e "^trace " -e "^table ")="'
+expect "trace: rules: iptables-legacy, --force" 0 'fil?ter): the kernel logs each traced packet' \
+	'traced ruled legacy' trace --force --rules tcp '*' '*'
+expect "trace: rules: iptables-legacy, --force, and it is traced" 0 'trace 6
+' 'traced ruled legacy' trace --force --rules tcp '*' '*'
+expect "trace: no rules, and iptables-legacy" 0 'trace 6
+' 'traced legacy' trace tcp '*' '*'
+expect "trace: rules: iptables-legacy that cannot be read" 2 \
+	'cannot read /proc/net/ip6_tables_names: Permission denied; if iptables-legacy' \
+	'traced ruled shrouded' "${rules[@]}"
 expect "trace: rules: text" 0 "# output      $where comment \"# handle 9\" (continue)" \
 	'traced ruled' "${rules[@]}"
 expect "trace: rules: text that is not known, odd target" 0 \
 	'# prerouting  rule 6 of table inet fw chain pre (its text is not known) (jump a?b)' \
 	'traced ruled' "${rules[@]}"
+for word in replaced relisted; do
+	expect "trace: rules: text of rules that were $word" 0 \
+		'# output      rule 4 of table inet fw chain out (its text is not known: rules were' \
+		"traced ruled $word" "${rules[@]}"
+	expect_sh "trace: rules: text of rules that were $word, JSON" 0 '=1=' \
+		"echo =\$(LOOPTRACK_FAKE='traced ruled $word' \$fake -j trace --rules tcp '*' '*' \
+			2>/dev/null | grep 'chain\":\"out\"' | grep -v '\"text\"' |
+			grep -c '\"is_replaced\":true')="
+done
 expect "trace: rules: dropped" 0 \
 	'# dropped in prerouting by rule 14 of table inet fw chain pre: tcp dport 80 drop' \
 	'traced ruled' "${rules[@]}"
@@ -837,6 +870,14 @@ expect "trace: rules: JSON" 0 "$line\"handle\":4," 'traced ruled' -j "${rules[@]
 expect "trace: rules: JSON of an end" 0 '{"kind":"end","result":"dropped","time":"2026-' \
 	'traced ruled' -j "${rules[@]}"
 expect "trace: rules: loss" 0 'some rules were lost' 'traced ruled drowned' "${rules[@]}"
+expect "trace: rules: loss, and a packet that may have met what was lost" 0 \
+	'; messages were lost, so that it may have met a rule, or gone on' 'traced ruled cut' \
+	"${rules[@]}"
+expect_sh "trace: rules: loss, and what no packet is known of" 0 '=0=1=' \
+	"LOOPTRACK_FAKE='traced ruled cut' \$fake trace --rules tcp '*' '*' >'$work/cut' 2>&1
+	echo =\$(grep -c 'rule 14' '$work/cut')=\$(grep -c 'some rules were lost' '$work/cut')="
+expect "trace: rules: loss, JSON of an end" 0 '"result":"lost","is_doubtful":true' \
+	'traced ruled cut' -j "${rules[@]}"
 expect "trace: rules: no nf_tables" 7 'trace: --rules needs nf_tables, which the kernel' \
 	'traced ruled untabled' "${rules[@]}"
 expect "trace: rules: not permitted" 4 'trace: --rules needs CAP_NET_ADMIN' \
@@ -1075,31 +1116,49 @@ found "unanswered, and the rules not asked" 8 \
 	'compared; 1 unanswered, whose rules were not asked (--kind outdated) ' unanswered audit
 line='outdated udp 10.1.0.2:43000 -> 203.0.113.1:80 answers 127.0.0.1:7000 -> 10.1.0.2:43000 '
 line+='timeout 30 cause: not answered, and made by other rules than there are now. The NAT rules '
-line+='would now send it to 127.0.0.1:7001 on this host. That is for a packet of this host with '
-line+='mark 0; filter rules and rules that set marks were not read remedy: remove the entry, and '
-line+='the next packet makes a new one; with heal enforced it does so by itself 1 finding: '
+line+='would now send it to 127.0.0.1:7001 on this host. That is for a packet that comes by lo '
+line+='with mark 0; filter rules and rules that set marks were not read remedy: remove the entry, '
+line+='and the next packet makes a new one; with heal enforced it does so by itself 1 finding: '
 line+='1 outdated;'
-found outdated 8 "$line" 'unanswered moved' audit --kind outdated
-found "outdated, removed" 0 'delete 43000>80 zone 0 id 77 ' 'unanswered moved' \
+found outdated 8 "$line" 'unanswered moved arriving' audit --kind outdated
+line='on this host. Rules for users were asked without a user. That is for a packet of this host '
+line+='with mark 0; filter rules and rules that set marks were not read remedy: set heal to enforce:'
+found "outdated, as far as can be told without a user" 0 "$line" 'unanswered moved' \
+	audit --kind outdated
+found "outdated, perhaps, and left alone" 0 '1 outdated; 8 flows and 6 sockets compared; 0 fixed' \
+	'unanswered moved' audit --fix --kind outdated
+expect "audit: JSON of a flow that may be outdated" 0 '"fixable":false,"fixed":false}' \
+	'audited unanswered moved' -j audit --kind outdated
+found "outdated, of a known sender" 8 '1 outdated;' 'unanswered moved sender' audit --kind outdated
+found "outdated, removed" 0 'delete 43000>80 zone 0 id 77 ' 'unanswered moved arriving' \
 	audit --fix --kind outdated
-found "outdated, outrun" 8 'compared; 0 fixed' 'unanswered moved outrun' audit --fix --kind outdated
+found "outdated, outrun" 8 'compared; 0 fixed' 'unanswered moved arriving outrun' \
+	audit --fix --kind outdated
 found "outdated, but the rules are the same" 0 '0 findings' unanswered audit --kind outdated
 found "outdated, but answered meanwhile" 0 '0 findings' 'unanswered moved settled' \
 	audit --kind outdated
 found "outdated, but not for packets with the flow's mark" 0 '0 findings' 'unanswered restored' \
 	audit --kind outdated
-found "outdated, also for packets with the flow's mark" 8 'of this host with mark 6;' \
+found "outdated, also for packets with the flow's mark" 0 'of this host with mark 0 or 6,' \
 	'unanswered moved restored' audit --kind outdated
 found "outdated, but it has a helper" 0 '0 findings' 'unanswered moved helped' audit --kind outdated
 found "outdated, but it is expected" 0 '0 findings' 'unanswered moved expected' audit --kind outdated
-found "outdated, TCP" 8 '1 outdated;' 'unanswered moved connected opening' audit --kind outdated
+for words in masked released; do
+	found "outdated, $words" 0 '1 outdated;' "unanswered $words" audit --kind outdated
+	found "outdated, $words, and a feature may have done it" 0 'be asked or compared' \
+		"unanswered $words enforcing" audit --kind outdated
+done
+found "outdated, whatever features do" 8 '1 outdated;' 'unanswered moved arriving enforcing' \
+	audit --kind outdated
+found "outdated, TCP" 8 '1 outdated;' 'unanswered moved arriving connected opening' \
+	audit --kind outdated
 found "outdated, but picked up in its midst" 0 '0 findings' 'unanswered moved connected' \
 	audit --kind outdated
-found "outdated, as far as can be told" 0 '1 unanswered, whose rules can'\''t be asked' \
+found "outdated, as far as can be told" 0 '1 unanswered, whose rules can'\''t be asked or compared' \
 	'unanswered sourceless' audit --kind outdated
 expect "audit: JSON of an outdated flow" 8 \
 	'"destinations":[{"address":"127.0.0.1","port":7001}],"sources":[' \
-	'audited unanswered moved' -j audit --kind outdated
+	'audited unanswered moved arriving' -j audit --kind outdated
 found "kinds" 8 '2 findings: 1 stale, 1 orphaned; 7 flows' '' audit --kind stale,orphaned
 found "one kind, fixed" 0 '1 stale; 7 flows and 6 sockets compared; 1 fixed' '' \
 	audit --kind stale --fix
