@@ -650,7 +650,8 @@ outdated_forwarded() {
 	told before 0 && told found 8 outdated && told fix 0 outdated && told gone 0 &&
 		says found "$(router_address "$family")" || return
 	in_ns "$r" conntrack -L -p udp -f "ipv$family" 2>/dev/null |
-		grep -q "dst=$(router_address "$family") " || fail "the new entry has the old source"
+		grep -q "dst=$(router_address "$family") " ||
+		fail "the new entry has the old source"
 }
 
 for v in 4 6; do

@@ -168,8 +168,8 @@ one() {
 }
 
 # expired FAMILY: a rule with one address and port, which NAT gives without a look to each
-# flow that has the port already. The holder's time is over, but it is still in the hash, where confirm takes it for
-# a holder; looking for it removes it.
+# flow that has the port already. The holder's time is over, but it is still in the hash,
+# where confirm takes it for a holder; looking for it removes it.
 expired() {
 	local family=$1 address mode lost source=10.99.9.1
 

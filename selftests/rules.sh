@@ -180,8 +180,8 @@ forwarded() {
 		says "this one does not forward" '"answer":"no-forwarding"' || return
 	# For the router itself.
 	ask "$r" udp "$l$me$r_:20003" "$l${me%2}1$r_:80" &&
-		says "No NAT rule changes it; it would be taken on this host." '"is_delivered":true' ||
-		return
+		says "No NAT rule changes it; it would be taken on this host." \
+			'"is_delivered":true' || return
 	[ "$before" = "$(in_ns "$r" conntrack -C)" ] || fail "questions leave entries"
 }
 

@@ -53,7 +53,8 @@ expect "explain: the rules decide otherwise" 0 \
 	'Rules:     The NAT rules would now send it to 127.0.0.1:7001 on this host.' moved \
 	explain tcp $asked
 expect "explain: the rules are gone" 0 \
-	'Rules:     No NAT rule changes it any more; it would leave by lo.' ruleless explain tcp $asked
+	'Rules:     No NAT rule changes it any more; it would leave by lo.' ruleless \
+	explain tcp $asked
 expect "explain: rules that choose at random, and this" 0 \
 	"today, or something else. The answers differ: chance, or a limit" fickle \
 	explain tcp $asked
@@ -68,10 +69,11 @@ expect "explain: rules with too many answers to tell" 0 \
 expect_sh "explain: rules with too many answers to tell, JSON" 0 '=0=' \
 	"echo =\$(LOOPTRACK_FAKE=wild \$fake -j explain tcp $asked 2>/dev/null | grep -c agrees)="
 expect "explain: rules for the user of the sender" 0 \
-	'127.0.0.1:7001 on this host.","unread":["filter rules","rules that set marks","rules that keep packets from conntrack","rules for the mark of an entry"' \
+	'packets from conntrack","rules for the mark of an entry","traffic control"' \
 	'moved sender' -j explain tcp $asked
-expect "explain: the rules, JSON" 0 'on this host. Rules for users were asked without a user.","unread":["filter rules",' moved \
-	-j explain tcp $asked
+expect "explain: the rules, JSON" 0 \
+	'on this host. Rules for users were asked without a user.","unread":["filter rules",' \
+	moved -j explain tcp $asked
 expect "explain: without an entry" 0 \
 	'Rules:     The NAT rules would send it to 127.0.0.1:7000 on this host.' gone \
 	explain tcp $asked
@@ -79,7 +81,8 @@ expect "explain: where the rules would send it is looked at" 0 \
 	'127.0.0.1:7000 -> 10.1.0.2:40000 is a tcp socket of' gone explain tcp $asked
 expect "explain: no rule" 0 'Rules:     No NAT rule changes it; it would leave by lo.' \
 	'gone ruleless' explain tcp $asked
-expect "explain: no NAT" 0 'Rules:     NAT is not in use here, or not recognised; it would leave by lo.' \
+expect "explain: no NAT" 0 \
+	'Rules:     NAT is not in use here, or not recognised; it would leave by lo.' \
 	'gone ruleless natless' explain tcp $asked
 expect "explain: some answers do not get to the end" 0 \
 	'127.0.0.1:7000 on this host. 6 of 16 answers do not get to' 'gone failing' \
@@ -211,8 +214,8 @@ judges gone 'and kept it' "{$tcp,$on,$away,$none,$nobody,${past/kept/rewritten}$
 judges unreachable 'ip route get 203.0.113.1' "{$tcp,$on,${away/unicast/none},$none,$nobody}"
 # rules ANSWER: what rules said, whose first packet ends so in the hook forward.
 rules() {
-	echo '"rules":{"text":"So it is.","steps":[{"hook":"prerouting","answer":"asked"},{"hook":' \
-		'"forward","answer":"'"$1"'","tuple":{"src":"10.1.0.2","dst":"10.7.0.1"}}]}'
+	echo '"rules":{"text":"So it is.","steps":[{"hook":"prerouting","answer":"asked"},' \
+		'{"hook":"forward","answer":"'"$1"'","tuple":{"src":"10.1.0.2","dst":"10.7.0.1"}}]}'
 }
 for answer in refused no-source no-forwarding; do
 	judges blocked 'would end at the hook forward. So it is.' \

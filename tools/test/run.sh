@@ -824,7 +824,7 @@ expect "trace: rules: table of both families" 0 'table of family 1 with 8 rules'
 expect "trace: rules: table of both families that matches entries" 0 \
 	'table of family 1 with 24 rules' 'traced ruled tracked' trace --rules tcp '*' '*:80'
 expect "trace: rules: iptables-legacy" 2 \
-	'iptables-legacy has tables here (IPv4 nat, fil?ter), and with --rules the kernel would log' \
+	'iptables-legacy has tables here (IPv4 nat, fil?ter), and with --rules the kernel would' \
 	'traced ruled legacy' "${rules[@]}"
 expect_sh "trace: rules: iptables-legacy, and nothing is traced" 0 '=0=' \
 	'echo "=$(LOOPTRACK_FAKE="traced ruled legacy" $fake trace --rules tcp "*" "*" 2>&1 |
@@ -845,7 +845,7 @@ expect "trace: rules: text that is not known, odd target" 0 \
 	'traced ruled' "${rules[@]}"
 for word in replaced relisted; do
 	expect "trace: rules: text of rules that were $word" 0 \
-		'# output      rule 4 of table inet fw chain out (its text is not known: rules were' \
+		'# output      rule 4 of table inet fw chain out (its text is not known: rules' \
 		"traced ruled $word" "${rules[@]}"
 	expect_sh "trace: rules: text of rules that were $word, JSON" 0 '=1=' \
 		"echo =\$(LOOPTRACK_FAKE='traced ruled $word' \$fake -j trace --rules tcp '*' '*' \
@@ -1122,7 +1122,8 @@ line+='and the next packet makes a new one; with heal enforced it does so by its
 line+='1 outdated;'
 found outdated 8 "$line" 'unanswered moved arriving' audit --kind outdated
 line='on this host. Rules for users were asked without a user. That is for a packet of this host '
-line+='with mark 0; filter rules and rules that set marks were not read remedy: set heal to enforce:'
+line+='with mark 0; filter rules and rules that set marks were not read remedy: set heal to '
+line+='enforce:'
 found "outdated, as far as can be told without a user" 0 "$line" 'unanswered moved' \
 	audit --kind outdated
 found "outdated, perhaps, and left alone" 0 '1 outdated; 8 flows and 6 sockets compared; 0 fixed' \
@@ -1142,7 +1143,8 @@ found "outdated, but not for packets with the flow's mark" 0 '0 findings' 'unans
 found "outdated, also for packets with the flow's mark" 0 'of this host with mark 0 or 6,' \
 	'unanswered moved restored' audit --kind outdated
 found "outdated, but it has a helper" 0 '0 findings' 'unanswered moved helped' audit --kind outdated
-found "outdated, but it is expected" 0 '0 findings' 'unanswered moved expected' audit --kind outdated
+found "outdated, but it is expected" 0 '0 findings' 'unanswered moved expected' \
+	audit --kind outdated
 for words in masked released; do
 	found "outdated, $words" 0 '1 outdated;' "unanswered $words" audit --kind outdated
 	found "outdated, $words, and a feature may have done it" 0 'be asked or compared' \
@@ -1154,7 +1156,8 @@ found "outdated, TCP" 8 '1 outdated;' 'unanswered moved arriving connected openi
 	audit --kind outdated
 found "outdated, but picked up in its midst" 0 '0 findings' 'unanswered moved connected' \
 	audit --kind outdated
-found "outdated, as far as can be told" 0 '1 unanswered, whose rules can'\''t be asked or compared' \
+found "outdated, as far as can be told" 0 \
+	'1 unanswered, whose rules can'\''t be asked or compared' \
 	'unanswered sourceless' audit --kind outdated
 expect "audit: JSON of an outdated flow" 8 \
 	'"destinations":[{"address":"127.0.0.1","port":7001}],"sources":[' \
