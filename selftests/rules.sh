@@ -204,9 +204,9 @@ by_input() {
 	EOT
 	compare "$r" "$c0" udp "$me" 20001 "$server" 80 "as $l$(router "$1")$r_:20001." &&
 		ask "$r" -i c1 udp "$l$me$r_:20002" "$l$server$r_:80" &&
-		says "No NAT rule applies" &&
+		says "No NAT rule changes it" &&
 		ask "$r" udp "$l$(router "$1")$r_:20003" "$l$server$r_:80" &&
-		says "No NAT rule applies"
+		says "No NAT rule changes it"
 }
 
 # A rule of INPUT that looks at the packet's route.
@@ -431,7 +431,7 @@ marked() {
 		}
 	EOT
 	compare "$a" "$a" udp "$me" 20001 "$(dst "$1" 1)" 80 "as $l$other$r_:20001." &&
-		compare "$a" "$a" udp "$me" 20002 "$(dst "$1" 1)" 81 "No NAT rule applies" ||
+		compare "$a" "$a" udp "$me" 20002 "$(dst "$1" 1)" 81 "No NAT rule changes it" ||
 		return
 	topology || return
 	server=$(server "$1") me=10.99.0.2

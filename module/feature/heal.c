@@ -34,8 +34,12 @@
  * alone when it is found again.
  */
 #define LT_HEAL_FORGET	(60 * HZ)
-/* No other flow takes the place of one that may not have its new entry yet. */
+/* No other flow takes the place of one that may not have its new entry yet. With one
+ * place for each flow two of a dozen would meet in 1,024 places once in 16 times, and the
+ * second one would have to wait.
+ */
 #define LT_HEAL_FRESH	(6 * HZ)
+#define LT_HEAL_PLACES	4
 
 /* Namespaces whose rules are asked at the same time, and how long each is before the
  * next has its turn; a job more, which takes four seconds at most.
@@ -67,34 +71,53 @@ static u64 lt_heal_memory(const struct lt_heal *heal, const struct nf_conn *ct,
 	return (u64)flow << 32 | (binding & ~1) | enforce;
 }
 
-static u32 *lt_heal_since(struct lt_heal *heal, u64 memory)
+/* How long ago a place was written, in jiffies. */
+static u32 lt_heal_age(const struct lt_heal *heal, unsigned int place)
 {
-	return &heal->since[(memory >> 32) % LT_HEAL_MEMORIES];
+	return heal->memories[place] ? (u32)jiffies - heal->since[place] : U32_MAX;
 }
 
-static u64 *lt_heal_place(struct lt_heal *heal, u64 memory)
+static bool lt_heal_has(const struct lt_heal *heal, unsigned int place, u64 memory)
 {
-	return &heal->memories[(memory >> 32) % LT_HEAL_MEMORIES];
+	return heal->memories[place] >> 32 == memory >> 32;
 }
 
-static bool lt_heal_remembers(struct lt_heal *heal, u64 memory)
+/* The place of a flow: the one it has, or the oldest of those it may have. */
+static unsigned int lt_heal_place(const struct lt_heal *heal, u64 memory)
 {
-	return *lt_heal_place(heal, memory) == memory &&
-	       (u32)jiffies - *lt_heal_since(heal, memory) < LT_HEAL_FORGET;
+	u32 first = memory >> 32;
+	unsigned int i, place, oldest = first % LT_HEAL_MEMORIES;
+
+	for (i = 0; i < LT_HEAL_PLACES; i++) {
+		place = (first + i) % LT_HEAL_MEMORIES;
+		if (lt_heal_has(heal, place, memory))
+			return place;
+		if (lt_heal_age(heal, place) > lt_heal_age(heal, oldest))
+			oldest = place;
+	}
+
+	return oldest;
 }
 
-/* Return: false if another flow has the place. */
+static bool lt_heal_remembers(const struct lt_heal *heal, u64 memory)
+{
+	unsigned int place = lt_heal_place(heal, memory);
+
+	return heal->memories[place] == memory &&
+	       lt_heal_age(heal, place) < LT_HEAL_FORGET;
+}
+
+/* Return: false if other flows have all places that this one may have. */
 static bool lt_heal_remember(struct lt_heal *heal, u64 memory)
 {
-	u64 *place = lt_heal_place(heal, memory);
-	u32 *since = lt_heal_since(heal, memory);
+	unsigned int place = lt_heal_place(heal, memory);
 
-	if (*place >> 32 != memory >> 32 && *place &&
-	    (u32)jiffies - *since < LT_HEAL_FRESH)
+	if (!lt_heal_has(heal, place, memory) &&
+	    lt_heal_age(heal, place) < LT_HEAL_FRESH)
 		return false;
 
-	*place = memory;
-	*since = jiffies;
+	heal->memories[place] = memory;
+	heal->since[place] = jiffies;
 	return true;
 }
 
