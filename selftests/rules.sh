@@ -24,6 +24,14 @@ host() {
 	alone && only "$a" none off && looptrack -n "$a" set origin off loopguard off
 }
 
+# gateway FAMILY: a router, with the addresses of its two clients and of the server.
+gateway() {
+	forms "$1"
+	topology || return
+	server=$(server "$1") me=10.99.0.2 other=10.99.1.2
+	[ "$1" = 4 ] || me=fd99::2 other=fd99:1::2
+}
+
 # load NS BACKEND FAMILY: rules from stdin, one a line: HOOK MATCH TARGET, where MATCH is
 # DEVICE,DESTINATION,PORT with "-" for any, and TARGET dnat=WHERE, snat=WHERE, redirect=PORT
 # or masquerade; of tcp and udp.
@@ -148,10 +156,7 @@ forwarded() {
 	local proto server before
 
 	has_backend "$2" "$1" || skip "no $2" || return
-	forms "$1"
-	topology && started server "$s" exclusions_talk serve -q tcp 7000 || return
-	server=$(server "$1") me=10.99.0.2 other=10.99.1.2
-	[ "$1" = 4 ] || me=fd99::2 other=fd99:1::2
+	gateway "$1" && started server "$s" exclusions_talk serve -q tcp 7000 || return
 	load "$r" "$2" "$1" <<-EOT || return
 		prerouting c0,$(dst "$1" 1),80 dnat=$l$server$r_:7000
 		prerouting c1,$(dst "$1" 1),80 dnat=$l$server$r_:7001
@@ -190,11 +195,7 @@ forwarded() {
 by_input() {
 	local server
 
-	forms "$1"
-	topology || return
-	server=$(server "$1") me=10.99.0.2
-	[ "$1" = 4 ] || me=fd99::2
-	in_ns "$r" nft -f - <<-EOT || return
+	gateway "$1" && in_ns "$r" nft -f - <<-EOT || return
 		table $ip t {
 			chain postrouting {
 				type nat hook postrouting priority 100
@@ -433,10 +434,7 @@ marked() {
 	compare "$a" "$a" udp "$me" 20001 "$(dst "$1" 1)" 80 "as $l$other$r_:20001." &&
 		compare "$a" "$a" udp "$me" 20002 "$(dst "$1" 1)" 81 "No NAT rule changes it" ||
 		return
-	topology || return
-	server=$(server "$1") me=10.99.0.2
-	[ "$1" = 4 ] || me=fd99::2
-	in_ns "$r" nft -f - <<-EOT || return
+	gateway "$1" && in_ns "$r" nft -f - <<-EOT || return
 		table $ip t {
 			chain prerouting {
 				type nat hook prerouting priority -100

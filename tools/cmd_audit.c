@@ -240,7 +240,7 @@ static enum exit_code look_at_entry(struct audit *audit, const struct suspect *b
 		return code;
 
 	if (before->kind == FINDING_OUTDATED)
-		code = outdated_judge(&audit->nl, flow, &now, &audit->unasked);
+		code = outdated_judge(&audit->nl, &before->flow, flow, &now, &audit->unasked);
 	else
 		code = judge_flow(&audit->ledger, flow, &now);
 	if (now && (!suspect_is(before, now) ||

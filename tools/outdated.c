@@ -63,22 +63,17 @@ static enum exit_code outdated(json_t *flow, const json_t *rules, struct finding
 	return EXIT_OK;
 }
 
-enum exit_code outdated_judge(struct nl *nl, json_t *flow, struct finding **finding,
-			      unsigned long *unasked)
+enum exit_code outdated_judge(struct nl *nl, const struct question *question, json_t *flow,
+			      struct finding **finding, unsigned long *unasked)
 {
 	const struct rules_packet packet = {};
-	struct question question = {
-		.protocol = flow_protocol(flow),
-		.zone = json_integer_value(json_object_get(flow, "zone")),
-	};
 	enum exit_code code;
 	json_t *rules;
 
 	*finding = NULL;
 	if (!outdated_may_be(flow))
 		return EXIT_OK;
-	endpoint_read_tuple(question.ends, json_object_get(flow, "original"));
-	code = rules_get(nl, &question, &packet, flow, &rules);
+	code = rules_get(nl, question, &packet, flow, &rules);
 	if (code)
 		return code;
 	if (!json_object_get(rules, "agrees"))

@@ -205,8 +205,6 @@ static bool is_changed_back(const json_t *modes, const json_t *rules, json_t *fl
 {
 	json_t *reply = json_object_get(flow, "reply");
 
-	if (!json_is_true(json_object_get(rules, "is_sent")))
-		return false;
 	if (is_word(modes, "loopguard", "enforce") && !(status_of(flow) & IPS_DST_NAT))
 		return true;
 	return is_word(modes, "loopsnat", "enforce") &&
@@ -223,13 +221,15 @@ static bool is_changed_back(const json_t *modes, const json_t *rules, json_t *fl
 static enum exit_code compare(struct nl *nl, const struct answers *all, json_t *flow)
 {
 	json_t *rules = all->rules;
-	bool agrees = allows(rules, flow), is_known = agrees;
+	bool agrees = allows(rules, flow);
+	bool is_known = agrees || (!all->incomplete && rules_variety(rules) <= MANY);
+	bool may_be_back = all->stays && json_is_true(json_object_get(rules, "is_sent"));
 	enum exit_code code = EXIT_OK;
 	json_t *modes;
 
-	if (!agrees && !all->incomplete && rules_variety(rules) <= MANY) {
+	if (is_known && !agrees && may_be_back) {
 		code = modes_get(nl, &modes);
-		is_known = !(all->stays && is_changed_back(modes, rules, flow));
+		is_known = !is_changed_back(modes, rules, flow);
 		json_decref(modes);
 	}
 	if (is_known && !code)

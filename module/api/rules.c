@@ -204,6 +204,24 @@ static int lt_rules_put_end(struct lt_first *first, unsigned int hook,
 	return lt_rules_put_step(first, why, &nothing);
 }
 
+/* Change the packet as the rules of the hook say. */
+static void lt_rules_apply(struct lt_first *first, const struct lt_answer *answer)
+{
+	struct lt_question *q = &first->question;
+
+	/* Rules of one hook mark a packet for those of the next. */
+	q->marks = answer->marks;
+	if (q->hook == NF_INET_PRE_ROUTING || q->hook == NF_INET_LOCAL_OUT) {
+		q->packet.dst.u3 = answer->addr;
+		q->packet.dst.u.all = answer->port;
+		if (answer->changed)
+			q->flow = &first->flow;
+	} else {
+		q->packet.src.u3 = answer->addr;
+		q->packet.src.u.all = answer->port;
+	}
+}
+
 /* Ask one hook, and change the packet as its rules say.
  * Return: 1 if it goes on, 0 if it doesn't, or -EMSGSIZE.
  */
@@ -221,19 +239,8 @@ static int lt_rules_step(struct lt_first *first, unsigned int hook,
 	result = lt_rules_ask(q, &answer);
 	q->dst = NULL;
 
-	/* As rules of the one hook mark a packet for those of the next. */
 	if (!result)
-		q->marks = answer.marks;
-	if (!result && (hook == NF_INET_PRE_ROUTING || hook == NF_INET_LOCAL_OUT)) {
-		q->packet.dst.u3 = answer.addr;
-		q->packet.dst.u.all = answer.port;
-		if (answer.changed)
-			q->flow = &first->flow;
-	} else if (!result) {
-		q->packet.src.u3 = answer.addr;
-		q->packet.src.u.all = answer.port;
-	}
-
+		lt_rules_apply(first, &answer);
 	err = lt_rules_put_step(first, result, &answer);
 
 	return err ?: !result || result == -ENOENT;

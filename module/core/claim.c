@@ -56,10 +56,8 @@ struct nf_conn *lt_claim(const struct nf_conn *ct)
 	struct nf_conn *claim;
 	int err;
 
-	/* In a full table another one would have to go for it. 0 is no limit. */
-	if (!nf_ct_invert_tuple(&flow, reply) ||
-	    (nf_conntrack_max &&
-	     nf_conntrack_count(nf_ct_net(ct)) >= nf_conntrack_max))
+	/* In a full table another one would have to go for it. */
+	if (!nf_ct_invert_tuple(&flow, reply) || lt_ct_is_full(nf_ct_net(ct)))
 		return ERR_PTR(-ENOMEM);
 
 	claim = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &flow, reply,

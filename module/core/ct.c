@@ -53,8 +53,8 @@ static bool lt_ct_wants_port(const struct nf_conn *ct)
 
 /* Confirm counts a clash in drop and in insert_failed, on the CPU that we are on, and
  * people watch these statistics. What is not lost is taken out of them again. A chain of
- * the hash that is too long, or a dead entry, is counted otherwise. On 6.1 a dead entry
- * can have been in the hash for a moment: it must not be touched any more.
+ * the hash that is too long, or a dying entry, is counted otherwise. On 6.1 a dying entry
+ * may have been in the hash for a moment, and must not get another port.
  */
 static noinline enum lt_commit
 lt_ct_commit_failed(const struct nf_conn *ct, bool clash)
@@ -176,8 +176,8 @@ bool lt_ct_may_evict(const struct nf_conn *ct)
  * @ct: a referenced entry that was found there; it may have gone meanwhile
  *
  * Context: any but hard interrupts, without locks of conntrack.
- * Return: true if the caller has taken it out: two CPUs may try at once. False, too,
- * where nobody who listens to conntrack's events could be told of it yet.
+ * Return: true if the caller has taken it out. False if another CPU was faster, or if
+ * conntrack could not deliver its destroy event yet and tries that again later.
  */
 bool lt_ct_evict(struct nf_conn *ct)
 {
@@ -372,6 +372,18 @@ bool lt_ct_has_room(void)
 }
 
 /**
+ * lt_ct_is_full() - would conntrack drop an entry to make room for one more
+ * @net: network namespace
+ *
+ * Context: any.
+ * Return: true if it would. nf_conntrack_max = 0 is no limit.
+ */
+bool lt_ct_is_full(const struct net *net)
+{
+	return nf_conntrack_max && nf_conntrack_count(net) >= nf_conntrack_max;
+}
+
+/**
  * lt_ct_init() - look whether entries are as expected
  *
  * Where no entry can be had, because the table is full or memory is short, the
@@ -391,8 +403,7 @@ void __init lt_ct_init(void)
 	BUILD_BUG_ON(__IPS_MAX_BIT > 32);
 
 	lt_ct_room = true;
-	if (nf_conntrack_max &&
-	    nf_conntrack_count(&init_net) >= nf_conntrack_max)
+	if (lt_ct_is_full(&init_net))
 		return;
 	ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &t, &t, GFP_KERNEL);
 	if (IS_ERR(ct))

@@ -81,6 +81,7 @@ bool lt_ct_is_plain(const struct sk_buff *skb, const struct nf_conn *ct);
 bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);
 bool lt_ct_is_loopback(const struct nf_conn *ct);
 bool lt_ct_is_on(const struct net *net);
+bool lt_ct_is_full(const struct net *net);
 
 void lt_ct_init(void);
 

@@ -94,7 +94,7 @@ void lt_owner_free_batch(struct lt_owner_batch *batch)
 }
 
 /**
- * lt_owner_free_later() - free an owner when no reader has it any more
+ * lt_owner_free_later() - free an owner after an RCU grace period
  * @batch: of others
  * @owner: has just left the table, and has let go of its share
  *
@@ -108,7 +108,7 @@ void lt_owner_free_later(struct lt_owner_batch *batch, struct lt_owner *owner)
 		lt_owner_free_batch(batch);
 }
 
-/* What it is for is that it is there. */
+/* It does nothing: the kernel does not clear memory of a cache that has a constructor. */
 static void lt_owner_construct(void *owner)
 {
 }

@@ -80,8 +80,8 @@ static bool lt_rules_leaves(const struct lt_question *q)
 	return q->hook == NF_INET_POST_ROUTING || q->hook == NF_INET_LOCAL_OUT;
 }
 
-/* A checksum that is not the packet's. Rules that reject look at it before they send
- * an error or a RST, which must not happen for a packet that nobody has sent.
+/* A checksum that is not the packet's. Rules that reject check it before they send an
+ * error or a RST. A question must send neither.
  */
 static __sum16 lt_rules_wrong_sum(const struct sk_buff *skb,
 				  const struct nf_conntrack_tuple *t)
@@ -223,9 +223,8 @@ static struct nf_conn *lt_rules_entry(const struct lt_question *q)
 	struct nf_conntrack_tuple reply;
 	struct nf_conn *ct;
 
-	/* In a full table another one would have to go for it. 0 is no limit. */
-	if (!nf_ct_invert_tuple(&reply, &q->packet) ||
-	    (nf_conntrack_max && nf_conntrack_count(q->net) >= nf_conntrack_max))
+	/* In a full table another one would have to go for it. */
+	if (!nf_ct_invert_tuple(&reply, &q->packet) || lt_ct_is_full(q->net))
 		return NULL;
 
 	ct = nf_conntrack_alloc(q->net, q->zone, flow, &reply, GFP_ATOMIC);

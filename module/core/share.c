@@ -18,8 +18,8 @@
  * hash frees it.
  *
  * A namespace remembers one of its shares, as most have one user whose flows come one
- * after the other: another user's takes its place when that one is not in use. Whoever
- * frees a share takes it from there first. Nobody puts it back meanwhile:
+ * after the other: another user's takes its place when that one is not in use. A CPU that
+ * frees a share clears ln->share first, and no other CPU can set it again:
  *
  *	CPU 0, a new flow			CPU 1, a new share
  *	finds the share, holds it
@@ -29,8 +29,8 @@
  *						ln->share was it: NULL
  *						kfree_rcu()
  *
- * A share is held by who writes it there, and the one that frees it has seen that it is
- * held no more. Who has read it just before finds that it can't be held any more.
+ * A CPU that sets ln->share holds the share. A CPU that frees the share has seen that no
+ * other holds it. One that has read ln->share just before fails to hold the share.
  */
 #define LT_SHARE_BITS	10
 
