@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Netfilter hooks: find the entry, leave early, ask one decision function. */
 
-#include <linux/kernel.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <net/tcp_states.h>
@@ -95,6 +94,29 @@ static noinline unsigned int lt_hook_settle(struct lt_new *new)
 	return lt_listeners_settle(new);
 }
 
+/* What features have to do with a new flow, before conntrack confirms it. */
+static unsigned int lt_hook_flow(struct lt_net *ln, struct sk_buff *skb,
+				 struct nf_conn *ct, const struct nf_hook_state *state)
+{
+	struct lt_new new = {
+		.ln = ln, .skb = skb, .ct = ct, .state = state,
+	};
+	unsigned int verdict;
+
+	if (READ_ONCE(ct->status) & IPS_NAT_MASK) {
+		verdict = lt_hook_settle(&new);
+		if (verdict != NF_ACCEPT)
+			return verdict;
+	}
+
+	if (state->hook == NF_INET_POST_ROUTING)
+		lt_origin_note(ln, ct, state);
+
+	/* Without a source binding no port was chosen: there is no NAT here. */
+	return nf_nat_initialized(ct, NF_NAT_MANIP_SRC) ? lt_clash_commit(&new) :
+							   NF_ACCEPT;
+}
+
 /* The fast paths are counted in instructions. What is out of line takes a hook's
  * arguments, and keeps them (__used), so that there is nothing to move and no
  * stack to set up before; and who traces wants to see that, and not (notrace)
@@ -104,14 +126,11 @@ static noinline __used unsigned int
 lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		   const struct nf_hook_state *state)
 {
-	bool leaving = state->hook == NF_INET_POST_ROUTING;
-	struct nf_conn *ct = lt_hook_new(skb);
+	struct nf_conn *ct = (struct nf_conn *)skb_nfct(skb);
 	enum ip_conntrack_info ctinfo;
-	unsigned int verdict;
 	struct lt_net *ln;
-	struct lt_new new;
 
-	if (!ct || lt_hook_is_vrf_pass(state))
+	if (lt_hook_is_vrf_pass(state))
 		return NF_ACCEPT;
 
 	/* A reply to a flow that is not confirmed was made by REJECT and isn't
@@ -130,21 +149,7 @@ lt_hook_commit_new(void *priv, struct sk_buff *skb,
 		lt_origin_note_zone(ln, nf_ct_zone(ct)->id);
 	}
 
-	new = (struct lt_new) {
-		.ln = ln, .skb = skb, .ct = ct, .state = state,
-	};
-	if (READ_ONCE(ct->status) & IPS_NAT_MASK) {
-		verdict = lt_hook_settle(&new);
-		if (verdict != NF_ACCEPT)
-			return verdict;
-	}
-
-	if (leaving)
-		lt_origin_note(ln, ct, state);
-
-	/* Without a source binding no port was chosen: there is no NAT here. */
-	return nf_nat_initialized(ct, NF_NAT_MANIP_SRC) ? lt_clash_commit(&new) :
-							   NF_ACCEPT;
+	return lt_hook_flow(ln, skb, ct, state);
 }
 
 /* Runs just before conntrack confirms. */
@@ -174,7 +179,7 @@ lt_hook_commit_in_slow(void *priv, struct sk_buff *skb,
 	if (LT_COMPAT_NAT_KEEPS_SOCKET && lt_hook_is_demuxed(skb))
 		lt_ports_check_demux(lt_net_rcu(state->net), skb);
 
-	return lt_hook_commit_new(priv, skb, state);
+	return lt_hook_new(skb) ? lt_hook_commit_new(priv, skb, state) : NF_ACCEPT;
 }
 
 /* Likewise, for packets that arrive. */
@@ -425,20 +430,17 @@ static const struct nf_hook_ops lt_hook_trace_ops[] = {
 	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1, DSTNAT),
 	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_FILTER + 1, FILTER),
 	LT_HOOK_STAGE(NF_INET_PRE_ROUTING, NF_IP_PRI_LAST, END),
-
 	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_FIRST, START),
 	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_MANGLE + 1, MANGLE),
 	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_FILTER + 1, FILTER),
 	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_SECURITY + 1, SECURITY),
 	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_NAT_SRC + 1, SRCNAT),
 	LT_HOOK_STAGE(NF_INET_LOCAL_IN, NF_IP_PRI_LAST, END),
-
 	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_FIRST, START),
 	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_MANGLE + 1, MANGLE),
 	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_FILTER + 1, FILTER),
 	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_SECURITY + 1, SECURITY),
 	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_LAST, END),
-
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_FIRST, START),
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_RAW + 1, RAW),
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1, CONNTRACK),
@@ -447,7 +449,6 @@ static const struct nf_hook_ops lt_hook_trace_ops[] = {
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER + 1, FILTER),
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_SECURITY + 1, SECURITY),
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_LAST, END),
-
 	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_FIRST, START),
 	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_MANGLE + 1, MANGLE),
 	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC + 1, SRCNAT),

@@ -94,7 +94,7 @@ void lt_unclaim(struct nf_conn *claim)
  * lt_claim_bars() - may a claim be in the way of a commit
  * @ct: the entry to be committed
  *
- * Older kernels would merge a flow of UDP or GRE into the claim, which no NAT has seen and
+ * For kernels with LT_COMPAT_CLASH_MERGES_PLAIN, which would merge a flow of UDP or GRE into the claim, which no NAT has seen and
  * which is gone a moment later:
  *
  *	CPU 0					CPU 1
@@ -109,7 +109,7 @@ void lt_unclaim(struct nf_conn *claim)
  */
 bool lt_claim_bars(const struct nf_conn *ct)
 {
-	return LT_COMPAT_CLASH_MERGES_PLAIN && atomic_read(&lt_claims) &&
+	return atomic_read(&lt_claims) &&
 	       nf_conntrack_tuple_taken(lt_ct_tuple(ct, IP_CT_DIR_REPLY), ct);
 }
 

@@ -7,8 +7,6 @@
 #include <linux/netfilter_ipv4.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_helper.h>
-#include <net/netfilter/nf_conntrack_seqadj.h>
-#include <net/netfilter/nf_conntrack_synproxy.h>
 #include <net/netfilter/nf_conntrack_timeout.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 #include <net/netfilter/nf_conntrack_zones.h>
@@ -266,48 +264,6 @@ bool lt_ct_plain_reply(const struct nf_conn *ct, struct nf_conntrack_tuple *plai
 }
 
 /**
- * lt_ct_is_plain() - do conntrack and NAT alone act on a flow's packets
- * @skb: a packet of it
- * @ct: its entry
- *
- * Not if
- *
- * - a helper or synproxy acts in conntrack's own confirm hook, after us, and
- *   adds extensions there, which must not happen to a confirmed entry;
- * - IPVS did the NAT and keeps a table of its own.
- *
- * Return: true if they do.
- */
-bool lt_ct_is_plain(const struct sk_buff *skb, const struct nf_conn *ct)
-{
-#if IS_ENABLED(CONFIG_IP_VS)
-	if (skb->ipvs_property)
-		return false;
-#endif
-	return !nfct_help(ct) && !nfct_seqadj(ct) && !nfct_synproxy(ct);
-}
-
-/**
- * lt_ct_is_exclusive() - may an unconfirmed entry be changed and committed
- * @skb: packet that carries it
- * @ct: entry, unconfirmed
- *
- * Not if somebody else relies on it:
- *
- * - who is named at lt_ct_is_plain();
- * - other packets carry it too (a bridge flooded clones, multicast): they
- *   would be rewritten to a port this one no longer has;
- * - an expected connection got its NAT from its master and not from rules.
- *
- * Return: true if the module may act.
- */
-bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct)
-{
-	return lt_ct_is_plain(skb, ct) && !ct->master &&
-	       refcount_read(&ct->ct_general.use) == 1;
-}
-
-/**
  * lt_ct_is_loopback() - are both ends of a flow on this host
  * @ct: entry
  *
@@ -354,22 +310,7 @@ bool lt_ct_is_on(const struct net *net)
 	       lt_ct_has_hook(net->nf.hooks_ipv6);
 }
 
-/* An entry's status has an upper half that is zero at first. Written once, before
- * there are hooks.
- */
-static bool lt_ct_room __ro_after_init;
-
-/**
- * lt_ct_has_room() - can the module keep bits in the status of an entry
- *
- * Context: any.
- * Return: false on 32 bit, and where a new entry shows that the kernel itself uses
- * these bits.
- */
-bool lt_ct_has_room(void)
-{
-	return BITS_PER_LONG == 64 && lt_ct_room;
-}
+bool lt_ct_room __ro_after_init;
 
 /**
  * lt_ct_is_full() - would conntrack drop an entry to make room for one more

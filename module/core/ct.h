@@ -3,6 +3,9 @@
 #define _LT_CT_H
 
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_conntrack_seqadj.h>
+#include <net/netfilter/nf_conntrack_synproxy.h>
 
 struct nf_hook_state;
 
@@ -62,7 +65,64 @@ static inline bool lt_ct_port_changed(const struct nf_conn *ct)
  * and 61 count rounds without an answer (LT_UNANSWERED_SHIFT), bit 62 is that of the
  * owner (LT_OWNER_BIT). A word of 32 bits has no upper half.
  */
-bool lt_ct_has_room(void);
+
+/* Is the upper half there, and zero in a new entry? Written once, before there are hooks. */
+extern bool lt_ct_room;
+
+/**
+ * lt_ct_has_room() - can the module keep bits in the status of an entry
+ *
+ * Context: any.
+ * Return: false on 32 bit, and where a new entry shows that the kernel itself uses
+ * these bits.
+ */
+static inline bool lt_ct_has_room(void)
+{
+	return BITS_PER_LONG == 64 && lt_ct_room;
+}
+
+/**
+ * lt_ct_is_plain() - do conntrack and NAT alone act on a flow's packets
+ * @skb: a packet of it
+ * @ct: its entry
+ *
+ * Not if
+ *
+ * - a helper or synproxy acts in conntrack's own confirm hook, after us, and
+ *   adds extensions there, which must not happen to a confirmed entry;
+ * - IPVS did the NAT and keeps a table of its own.
+ *
+ * Return: true if they do.
+ */
+static inline bool lt_ct_is_plain(const struct sk_buff *skb, const struct nf_conn *ct)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	if (skb->ipvs_property)
+		return false;
+#endif
+	return !nfct_help(ct) && !nfct_seqadj(ct) && !nfct_synproxy(ct);
+}
+
+/**
+ * lt_ct_is_exclusive() - may an unconfirmed entry be changed and committed
+ * @skb: packet that carries it
+ * @ct: entry, unconfirmed
+ *
+ * Not if somebody else relies on it:
+ *
+ * - who is named at lt_ct_is_plain();
+ * - other packets carry it too (a bridge flooded clones, multicast): they
+ *   would be rewritten to a port this one no longer has;
+ * - an expected connection got its NAT from its master and not from rules.
+ *
+ * Return: true if the module may act.
+ */
+static inline bool lt_ct_is_exclusive(const struct sk_buff *skb,
+				      const struct nf_conn *ct)
+{
+	return lt_ct_is_plain(skb, ct) && !ct->master &&
+	       refcount_read(&ct->ct_general.use) == 1;
+}
 
 enum lt_commit lt_ct_commit(struct sk_buff *skb, struct nf_conn *ct);
 struct nf_conn *lt_ct_find(struct net *net, const struct nf_conntrack_zone *zone,
@@ -77,8 +137,6 @@ int lt_ct_restart(struct sk_buff *skb, struct nf_conn *ct,
 		  const struct nf_hook_state *state, unsigned int *verdict);
 bool lt_ct_plain_reply(const struct nf_conn *ct, struct nf_conntrack_tuple *plain);
 bool lt_ct_is_twin(const struct nf_conn *a, const struct nf_conn *b);
-bool lt_ct_is_plain(const struct sk_buff *skb, const struct nf_conn *ct);
-bool lt_ct_is_exclusive(const struct sk_buff *skb, const struct nf_conn *ct);
 bool lt_ct_is_loopback(const struct nf_conn *ct);
 bool lt_ct_is_on(const struct net *net);
 bool lt_ct_is_full(const struct net *net);

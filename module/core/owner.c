@@ -62,7 +62,8 @@ static u16 lt_owner_zone(const struct nf_conn *ct)
 
 static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
 			  const struct nf_conn *ct,
-			  const struct nf_hook_state *state, unsigned int flags)
+			  const struct nf_hook_state *state, kuid_t uid,
+			  unsigned int flags)
 {
 	struct sock *sk = state->sk;
 
@@ -78,7 +79,7 @@ static void lt_owner_fill(struct lt_owner *owner, struct lt_net *ln,
 	owner->cgroup = lt_sock_cgroup_id(sk);
 	/* A clock that need not be read. */
 	owner->since = ktime_get_coarse_boottime_ns();
-	owner->uid = READ_ONCE(sk->sk_uid);
+	owner->uid = uid;
 	if (lt_task_sends(state))
 		lt_owner_note_process(owner);
 	else
@@ -113,7 +114,7 @@ struct lt_owner *lt_owner_note(struct lt_net *ln, struct nf_conn *ct,
 	if (!owner)
 		return NULL;
 
-	lt_owner_fill(owner, ln, ct, state, flags);
+	lt_owner_fill(owner, ln, ct, state, uid, flags);
 	owner->share = lt_share_get(ln, uid);
 	if (!owner->share) {
 		lt_owner_free(owner);
@@ -191,33 +192,6 @@ bool lt_owner_is_dead_udp(const struct lt_owner *owner)
 void lt_owner_end(struct lt_owner *owner)
 {
 	lt_owner_set(owner, LT_OWNER_ENDED);
-}
-
-/**
- * lt_owner_socket() - the local socket that a packet comes from
- * @ct: its entry; the packet is in the original direction
- * @state: of the hook, LOCAL_OUT or POST_ROUTING
- *
- * Context: in a hook.
- * Return: a full TCP or UDP socket, if it sends in its own name, or NULL.
- */
-struct sock *lt_owner_socket(const struct nf_conn *ct,
-			     const struct nf_hook_state *state)
-{
-	struct sock *sk = state->sk;
-	u8 proto = nf_ct_protonum(ct);
-
-	if (!sk || !sk_fullsock(sk) || sk->sk_protocol != proto ||
-	    (sk->sk_family != AF_INET && sk->sk_family != AF_INET6) ||
-	    inet_sk(sk)->inet_sport !=
-	    lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u.all)
-		return NULL;
-
-	if ((proto == IPPROTO_TCP && sk->sk_type == SOCK_STREAM) ||
-	    (proto == IPPROTO_UDP && sk->sk_type == SOCK_DGRAM))
-		return sk;
-
-	return NULL;
 }
 
 /**

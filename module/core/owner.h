@@ -3,16 +3,17 @@
 #define _LT_OWNER_H
 
 #include <linux/list.h>
+#include <linux/netfilter.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_acct.h>
 
+#include "core/ct.h"
 #include "core/sock.h"
 
 struct lt_net;
 struct lt_share;
-struct nf_hook_state;
 struct pid_namespace;
 
 /* What is known of an owner. */
@@ -135,6 +136,33 @@ static inline struct lt_who lt_owner_who(const struct lt_owner *owner)
  */
 #define LT_OWNER_BIT	62
 
+/**
+ * lt_owner_socket() - the local socket that a packet comes from
+ * @ct: its entry; the packet is in the original direction
+ * @state: of the hook, LOCAL_OUT or POST_ROUTING
+ *
+ * Context: in a hook.
+ * Return: a full TCP or UDP socket, if it sends in its own name, or NULL.
+ */
+static inline struct sock *lt_owner_socket(const struct nf_conn *ct,
+					   const struct nf_hook_state *state)
+{
+	struct sock *sk = state->sk;
+	u8 proto = nf_ct_protonum(ct);
+
+	if (!sk || !sk_fullsock(sk) || sk->sk_protocol != proto ||
+	    (sk->sk_family != AF_INET && sk->sk_family != AF_INET6) ||
+	    inet_sk(sk)->inet_sport !=
+	    lt_ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.u.all)
+		return NULL;
+
+	if ((proto == IPPROTO_TCP && sk->sk_type == SOCK_STREAM) ||
+	    (proto == IPPROTO_UDP && sk->sk_type == SOCK_DGRAM))
+		return sk;
+
+	return NULL;
+}
+
 struct lt_owner *lt_owner_note(struct lt_net *ln, struct nf_conn *ct,
 			       const struct nf_hook_state *state,
 			       unsigned int flags);
@@ -142,8 +170,6 @@ struct lt_owner *lt_owner_find(const struct nf_conn *ct);
 bool lt_owner_is_dead_udp(const struct lt_owner *owner);
 void lt_owner_end(struct lt_owner *owner);
 
-struct sock *lt_owner_socket(const struct nf_conn *ct,
-			     const struct nf_hook_state *state);
 bool lt_owner_is_told(const struct lt_net *ln, const struct lt_owner *owner);
 pid_t lt_owner_pid(const struct lt_owner *owner, struct pid_namespace *ns);
 u64 lt_owner_since(const struct lt_owner *owner);

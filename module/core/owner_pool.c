@@ -17,36 +17,14 @@
  *
  * - Owners wait for RCU together, LT_OWNER_BATCH of them. The first one stands for all:
  *   they left the table before it was handed to RCU. What is not a full batch waits for
- *   the sweep, half a second at most.
+ *   the sweep, half a second at most. Each is freed by itself then: kmem_cache_free_bulk()
+ *   looks for owners that share a page, and owners that die one after the other do not.
  *
  * The memory stays charged to the cgroup of who opened the flow until it is free.
  */
 #define LT_OWNER_BATCH	16
 
-/* Of owners without counters of the second pass. */
-static struct kmem_cache *lt_owner_cache __read_mostly;
-
-/**
- * lt_owner_alloc() - allocate an owner
- * @flags: of enum lt_owner_flag, as it will have them
- *
- * It is charged to the memory cgroup of the process that sends.
- *
- * Context: any but hard interrupts.
- * Return: the owner, nothing of which is set, or NULL.
- */
-struct lt_owner *lt_owner_alloc(unsigned int flags)
-{
-	const struct lt_owner *owner;
-
-	BUILD_BUG_ON(sizeof(*owner) > 192);
-	BUILD_BUG_ON(struct_size(owner, second, IP_CT_DIR_MAX) > 256);
-	if (unlikely(flags & LT_OWNER_COUNTED))
-		return kmalloc(struct_size(owner, second, IP_CT_DIR_MAX),
-			       GFP_ATOMIC | __GFP_NOWARN | __GFP_ACCOUNT);
-
-	return kmem_cache_alloc(lt_owner_cache, GFP_ATOMIC | __GFP_NOWARN);
-}
+struct kmem_cache *lt_owner_cache __read_mostly;
 
 /**
  * lt_owner_free() - free an owner that no one else knows
@@ -65,18 +43,12 @@ void lt_owner_free(struct lt_owner *owner)
 static void lt_owner_free_rcu(struct rcu_head *rcu)
 {
 	struct lt_owner *owner = container_of(rcu, struct lt_owner, rcu);
-	void *plain[LT_OWNER_BATCH];
 	struct lt_owner *next;
-	size_t count = 0;
 
 	for (; owner; owner = next) {
 		next = owner->next_dead;
-		if (unlikely(lt_owner_is(owner, LT_OWNER_COUNTED)))
-			kfree(owner);
-		else
-			plain[count++] = owner;
+		lt_owner_free(owner);
 	}
-	kmem_cache_free_bulk(lt_owner_cache, count, plain);
 }
 
 /**
@@ -121,6 +93,10 @@ static void lt_owner_construct(void *owner)
  */
 int __init lt_owner_pool_init(void)
 {
+	const struct lt_owner *owner;
+
+	BUILD_BUG_ON(sizeof(*owner) > 192);
+	BUILD_BUG_ON(struct_size(owner, second, IP_CT_DIR_MAX) > 256);
 	lt_owner_cache = kmem_cache_create("lt_owner", sizeof(struct lt_owner), 0,
 					   SLAB_ACCOUNT, lt_owner_construct);
 

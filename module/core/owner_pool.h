@@ -2,7 +2,12 @@
 #ifndef _LT_OWNER_POOL_H
 #define _LT_OWNER_POOL_H
 
-struct lt_owner;
+#include <linux/slab.h>
+
+#include "core/owner.h"
+
+/* Of owners without counters of the second pass. */
+extern struct kmem_cache *lt_owner_cache;
 
 /**
  * struct lt_owner_batch - owners that have left the table, to be freed together
@@ -16,7 +21,26 @@ struct lt_owner_batch {
 	unsigned int count;
 };
 
-struct lt_owner *lt_owner_alloc(unsigned int flags);
+/**
+ * lt_owner_alloc() - allocate an owner
+ * @flags: of enum lt_owner_flag, as it will have them
+ *
+ * It is charged to the memory cgroup of the process that sends.
+ *
+ * Context: any but hard interrupts.
+ * Return: the owner, nothing of which is set, or NULL.
+ */
+static inline struct lt_owner *lt_owner_alloc(unsigned int flags)
+{
+	struct lt_owner *owner;
+
+	if (unlikely(flags & LT_OWNER_COUNTED))
+		return kmalloc(struct_size(owner, second, IP_CT_DIR_MAX),
+			       GFP_ATOMIC | __GFP_NOWARN | __GFP_ACCOUNT);
+
+	return kmem_cache_alloc(lt_owner_cache, GFP_ATOMIC | __GFP_NOWARN);
+}
+
 void lt_owner_free(struct lt_owner *owner);
 void lt_owner_free_later(struct lt_owner_batch *batch, struct lt_owner *owner);
 void lt_owner_free_batch(struct lt_owner_batch *batch);

@@ -57,32 +57,6 @@ u64 lt_sock_new_cookie(struct sock *sk)
 	return atomic64_read(&sk->sk_cookie);
 }
 
-/* Of the unified hierarchy, that in which the socket was made: it stays there when
- * its process goes elsewhere. It holds the cgroup, which holds those above.
- */
-static struct cgroup *lt_sock_cgroup(struct sock *sk)
-{
-#ifdef CONFIG_SOCK_CGROUP_DATA
-	return sock_cgroup_ptr(&sk->sk_cgrp_data);
-#else
-	return NULL;
-#endif
-}
-
-/**
- * lt_sock_cgroup_id() - the number of the cgroup a socket was made in
- * @sk: full socket
- *
- * Context: any.
- * Return: not 0, unless the kernel doesn't keep the cgroups of sockets.
- */
-u64 lt_sock_cgroup_id(struct sock *sk)
-{
-	const struct cgroup *cgroup = lt_sock_cgroup(sk);
-
-	return cgroup ? cgroup_id(cgroup) : 0;
-}
-
 /**
  * lt_sock_is_in_cgroup() - was a socket made in a cgroup, or in one below it
  * @sk: full socket

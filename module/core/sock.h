@@ -54,8 +54,33 @@ static inline u64 lt_sock_cookie(struct sock *sk)
 	return likely(cookie) ? cookie : lt_sock_new_cookie(sk);
 }
 
+/* Of the unified hierarchy, that in which the socket was made: it stays there when
+ * its process goes elsewhere. It holds the cgroup, which holds those above.
+ */
+static inline struct cgroup *lt_sock_cgroup(struct sock *sk)
+{
+#ifdef CONFIG_SOCK_CGROUP_DATA
+	return sock_cgroup_ptr(&sk->sk_cgrp_data);
+#else
+	return NULL;
+#endif
+}
+
+/**
+ * lt_sock_cgroup_id() - the number of the cgroup a socket was made in
+ * @sk: full socket
+ *
+ * Context: any.
+ * Return: not 0, unless the kernel doesn't keep the cgroups of sockets.
+ */
+static inline u64 lt_sock_cgroup_id(struct sock *sk)
+{
+	const struct cgroup *cgroup = lt_sock_cgroup(sk);
+
+	return cgroup ? cgroup_id(cgroup) : 0;
+}
+
 struct lt_who lt_sock_who(const struct sock *sk);
-u64 lt_sock_cgroup_id(struct sock *sk);
 bool lt_sock_is_in_cgroup(struct sock *sk, u64 id);
 bool lt_sock_is_akin(struct sock *a, struct sock *b);
 bool lt_sock_sent(struct nf_conntrack_tuple *t, const struct sock *sk);

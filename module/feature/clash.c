@@ -2,6 +2,7 @@
 /* Feature clash: a flow that lost the race for its port picks again. */
 
 #include <linux/netfilter.h>
+#include <net/netfilter/nf_conntrack_core.h>
 
 #include "feature/clash.h"
 #include "core/claim.h"
@@ -30,7 +31,7 @@
 
 static enum lt_commit lt_clash_try(const struct lt_new *new)
 {
-	if (lt_claim_bars(new->ct))
+	if (LT_COMPAT_CLASH_MERGES_PLAIN && lt_claim_bars(new->ct))
 		return LT_COMMIT_TAKEN;
 
 	return lt_ct_commit(new->skb, new->ct);
