@@ -242,14 +242,12 @@ lt_hook_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
 
-	if (unlikely(lt_hook_is_opening(state)))
-		return lt_hook_syn_sent(priv, skb, state);
+	if (ct && nf_ct_protonum(ct) == IPPROTO_UDP)
+		return likely(!(ct->status & IPS_NAT_MASK)) ?
+		       NF_ACCEPT : lt_hook_udp_nat(priv, skb, state);
 
-	if (likely(!ct || !(ct->status & IPS_NAT_MASK) ||
-		   nf_ct_protonum(ct) != IPPROTO_UDP))
-		return NF_ACCEPT;
-
-	return lt_hook_udp_nat(priv, skb, state);
+	return likely(!lt_hook_is_opening(state)) ?
+	       NF_ACCEPT : lt_hook_syn_sent(priv, skb, state);
 }
 
 static noinline __used unsigned int

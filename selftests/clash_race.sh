@@ -72,6 +72,8 @@ cure() {
 	# The main ones count what takes half a second. A lost packet costs one.
 	[ "$rounds" = "$main" ] || enough=1 limit=950
 
+	# An entry that is looked at afterwards has to be there yet.
+	in_ns "$r" sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close=300 || return
 	diseased off || return
 	[ "$(counter "$r" clash_seen)" = 0 ] || fail "mode off counts clashes" || return
 
@@ -115,7 +117,7 @@ forwarded() {
 	players=("$c0" "$c1")
 	address=$(server "$family")
 	[ "$rounds" = "$main" ] || widen "$r" || return
-	# An entry that is looked at afterwards has to be there yet.
+	# Likewise.
 	[ "$proto" != sctp ] ||
 		in_ns "$r" sysctl -qw net.netfilter.nf_conntrack_sctp_timeout_closed=300 || return
 	cure "$rounds"
