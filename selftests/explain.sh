@@ -297,6 +297,79 @@ forwarded() {
 		!'"pass":'
 }
 
+# which ARGUMENT...: what --rules says is in $tmp/which and $tmp/which.json.
+which() {
+	looptrack -n "$a" explain --rules "$@" >"$tmp/which" 2>&1 &&
+		looptrack -n "$a" -j explain --rules "$@" >"$tmp/which.json" ||
+		fail "explain --rules $*: $(<"$tmp/which")"
+}
+
+# Which rules decide, of a flow that is not there, and of one that is. Neither its packets
+# nor a table of its own is left behind, and no packet of others is traced.
+which_nft() {
+	local ip=ip handle
+
+	[ "$1" = 4 ] || ip=ip6
+	names "$1"
+	alone && in_ns "$a" nft -f - <<-EOT || return
+		table $ip nat {
+			chain services {
+				udp dport 54 return
+				udp dport 53 redirect to :7001 comment "names"
+			}
+			chain out {
+				type nat hook output priority -100
+				meta mark 77 accept
+				$ip daddr $there jump services
+			}
+			chain post {
+				type nat hook postrouting priority 100
+				udp dport 7001 masquerade
+			}
+		}
+	EOT
+	handle=$(in_ns "$a" nft -a list chain "$ip" nat services |
+		sed -n 's/.*dport 53.*# handle //p')
+	which udp "$me_b:20000" "$there_b:53" || return
+	says which refused "These rules of nf_tables match it:" \
+		"output: rule $handle of table $ip nat chain services: udp dport 53 redirect to" \
+		"$ip daddr $there jump services (jump services)" \
+		"postrouting: rule " ": udp dport 7001 masquerade (accept)" '"hook":"output"' \
+		"\"chain\":\"services\",\"handle\":$handle,\"verdict\":\"accept\"" \
+		!'meta mark' || return
+	started server "$a" exclusions_talk serve udp 7001 &&
+		in_ns "$a" exclusions_talk ask -s 20000 udp "$there" 53 hello >/dev/null &&
+		which udp "$me_b:20000" "$there_b:53" || return
+	grep -q "rule $handle of table" "$tmp/which" && grep -q 'same today' "$tmp/which" ||
+		fail "with an entry: $(<"$tmp/which")" || return
+	which udp "$me_b:20001" "$there_b:54" || return
+	grep -q 'chain services: udp dport 54 return (return)' "$tmp/which" ||
+		fail "no return: $(<"$tmp/which")" || return
+	which udp "$me_b:20001" "$lo_b:54" || return
+	grep -q 'No rule in the NAT chains of nf_tables matches it' "$tmp/which" ||
+		fail "a rule: $(<"$tmp/which")" || return
+	[ "$(in_ns "$a" nft list tables)" = "table $ip nat" ] ||
+		fail "left: $(in_ns "$a" nft list tables)"
+}
+
+# Those of iptables are rules of nf_tables, too; the legacy ones are not, and would be logged.
+which_iptables() {
+	has_backend iptables "$1" || skip "no iptables-nft" || return
+	names "$1"
+	alone && redirect "$a" iptables "$1" tcp output 80:15001 || return
+	which tcp "$me_b:20000" "$there_b:80" || return
+	says which refused ' nat chain OUTPUT: ' '15001 (accept)' '"table":"nat"' || return
+
+	has_backend legacy "$1" || return 0
+	alone && redirect "$a" legacy "$1" tcp output 80:15001 || return
+	looptrack -n "$a" explain --rules tcp "$me_b:20000" "$there_b:80" >"$tmp/which" 2>&1
+	[ $? = 2 ] && grep -q 'iptables-legacy has tables here' "$tmp/which" ||
+		fail "legacy: $(<"$tmp/which")" || return
+	which --force tcp "$me_b:20000" "$there_b:80" &&
+		grep -q 'No rule in the NAT chains of nf_tables' "$tmp/which" ||
+		fail "legacy, --force: $(<"$tmp/which")"
+}
+
 # What is wrong, and who may not ask.
 refusals() {
 	local code text command words='explain tcp 10.98.0.1:1 10.98.0.1:2'
@@ -334,5 +407,9 @@ either "datagrams, IPv6" datagrams 6
 subtest "a zone" zoned 4
 subtest "a loop" loop 6
 variant "a forwarded flow" forwarded
+either "which rules of nft, IPv4" which_nft 4
+either "which rules of nft, IPv6" which_nft 6
+either "which rules of iptables, IPv4" which_iptables 4
+either "which rules of iptables, IPv6" which_iptables 6
 subtest "wrong words, no privilege" refusals
 run_subtests

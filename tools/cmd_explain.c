@@ -7,8 +7,14 @@
 #include "advice.h"
 #include "explain.h"
 #include "facts.h"
+#include "legacy.h"
+#include "nft.h"
 #include "number.h"
 #include "out.h"
+#include "ruletext.h"
+
+/* Have rules told even where iptables-legacy logs the questions. */
+static bool force;
 
 /* A number, or a name of a device that is looked for when the namespace is entered. */
 static enum exit_code parse_option(struct question *question, struct rules_packet *packet,
@@ -34,6 +40,12 @@ static enum exit_code parse_option(struct question *question, struct rules_packe
 	case 'i':
 		*device = optarg;
 		return EXIT_OK;
+	case LONG_ONLY + 'R':
+		packet->is_traced = true;
+		return EXIT_OK;
+	case LONG_ONLY + 'F':
+		force = true;
+		return EXIT_OK;
 	default:
 		return bad_option(c, argv);
 	}
@@ -46,6 +58,8 @@ static enum exit_code parse(struct question *question, struct rules_packet *pack
 		{ "zone", required_argument, NULL, 'w' },
 		{ "in", required_argument, NULL, 'i' },
 		{ "mark", required_argument, NULL, 'm' },
+		{ "rules", no_argument, NULL, LONG_ONLY + 'R' },
+		{ "force", no_argument, NULL, LONG_ONLY + 'F' },
 		{ }
 	};
 	enum exit_code code = EXIT_OK;
@@ -87,9 +101,15 @@ static enum exit_code cmd_explain_run(int argc, char **argv)
 		if (!packet.device)
 			code = fail(EXIT_USAGE, "explain: there is no device \"%s\"", device);
 	}
+	if (!code && packet.is_traced)
+		code = legacy_check("explain", force);
+	if (!code && packet.is_traced)
+		code = nft_open("explain", question.protocol, question.ends);
 	if (!code)
 		code = facts_get(&nl, &question, &packet, &facts);
 	nl_close(&nl);
+	nft_close();
+	ruletext_free();
 	if (code)
 		return code;
 

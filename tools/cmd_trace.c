@@ -223,11 +223,11 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 	if (!code && !force)
 		code = queue_check("trace");
 	if (!code && way.has_rules)
-		code = legacy_check(force);
+		code = legacy_check("trace", force);
 	way.protocol = protocol;
 	way_init(&way);
 	if (!code && way.has_rules) {
-		code = nft_open(protocol, ends);
+		code = nft_open("trace", protocol, ends);
 		stream.other = nft_fd();
 	}
 	if (!code)

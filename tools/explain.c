@@ -9,6 +9,7 @@
 #include "out.h"
 #include "phrase.h"
 #include "route.h"
+#include "rulemet.h"
 #include "rules.h"
 #include "stack.h"
 
@@ -256,6 +257,32 @@ static void say_unread(const json_t *rules)
 	puts(".");
 }
 
+/* The rules that one question met, where that was asked for. */
+static void say_met(const json_t *rules)
+{
+	json_t *met = json_object_get(rules, "met"), *rule;
+	size_t i;
+
+	if (!met)
+		return;
+	if (json_object_get(met, "unknown")) {
+		say("Which rules decide is not known: %s.", out_text(met, "unknown"));
+		return;
+	}
+	if (!json_array_size(json_object_get(met, "rules"))) {
+		say("No rule in the NAT chains of nf_tables matches it.");
+		return;
+	}
+	say("These rules of nf_tables match it%s:",
+	    json_is_true(json_object_get(rules, "is_random")) ? ", the last time it was asked" :
+								"");
+	json_array_foreach(json_object_get(met, "rules"), i, rule) {
+		start_line();
+		printf("    %s: ", out_text(rule, "hook"));
+		rulemet_show_verdict(rule);
+	}
+}
+
 static void show_rules(const json_t *facts)
 {
 	json_t *rules = json_object_get(facts, "rules"), *mark;
@@ -273,6 +300,7 @@ static void show_rules(const json_t *facts)
 	if (mark && json_equal(mark, json_object_get(rules, "mark")))
 		say("It was taken to have the mark of its entry, %" JSON_INTEGER_FORMAT ".",
 		    json_integer_value(mark));
+	say_met(rules);
 	say_unread(rules);
 }
 

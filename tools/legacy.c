@@ -14,7 +14,8 @@
 #include "ruletext.h"
 
 /* Appends the names of tables, as "IPv4 nat, filter". */
-static enum exit_code add_tables(FILE *out, const char *path, const char *label, bool *any)
+static enum exit_code add_tables(FILE *out, const char *command, const char *path,
+				 const char *label, bool *any)
 {
 	FILE *file = fopen(path, "re");
 	bool first = true;
@@ -24,8 +25,8 @@ static enum exit_code add_tables(FILE *out, const char *path, const char *label,
 		return EXIT_OK;
 	if (!file)
 		return fail(EXIT_REFUSED,
-			    "trace: cannot read %s: %s; if iptables-legacy has tables, the kernel logs each packet that is traced through them; to trace all the same say --force",
-			    path, strerror(errno));
+			    "%s: cannot read %s: %s; if iptables-legacy has tables, the kernel logs each packet that is traced through them; to trace all the same say --force",
+			    command, path, strerror(errno));
 	while (fscanf(file, "%32s", name) == 1) {
 		ruletext_clean(name);
 		if (first)
@@ -39,7 +40,7 @@ static enum exit_code add_tables(FILE *out, const char *path, const char *label,
 	return EXIT_OK;
 }
 
-enum exit_code legacy_check(bool force)
+enum exit_code legacy_check(const char *command, bool force)
 {
 	enum exit_code code;
 	char *names = NULL;
@@ -50,18 +51,18 @@ enum exit_code legacy_check(bool force)
 	out = open_memstream(&names, &size);
 	if (!out)
 		return fail(EXIT_SYSTEM, "out of memory");
-	code = add_tables(out, "/proc/net/ip_tables_names", "IPv4", &any);
+	code = add_tables(out, command, "/proc/net/ip_tables_names", "IPv4", &any);
 	if (!code)
-		code = add_tables(out, "/proc/net/ip6_tables_names", "IPv6", &any);
+		code = add_tables(out, command, "/proc/net/ip6_tables_names", "IPv6", &any);
 	fclose(out);
 	if (!code && any && force)
 		fail(code,
-		     "trace: iptables-legacy has tables here (%s): the kernel logs each traced packet in them, as TRACE, if a logger is set; nf_tables does not see their rules, and they are not shown",
-		     names ?: "");
+		     "%s: iptables-legacy has tables here (%s): the kernel logs each traced packet in them, as TRACE, if a logger is set; nf_tables does not see their rules, and they are not shown",
+		     command, names ?: "");
 	else if (!code && any)
 		code = fail(EXIT_REFUSED,
-			    "trace: iptables-legacy has tables here (%s), and with --rules the kernel would log each traced packet in them, without a limit, if a logger is set; trace without --rules, or to do it all the same say --force",
-			    names ?: "");
+			    "%s: iptables-legacy has tables here (%s), and with --rules the kernel would log each traced packet in them, without a limit, if a logger is set; do it without --rules, or to do it all the same say --force",
+			    command, names ?: "");
 	free(names);
 	return force ? EXIT_OK : code;
 }

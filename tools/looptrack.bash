@@ -135,7 +135,7 @@ _looptrack()
 		;;
 	explain)
 		words='tcp udp'
-		[[ $current == -* ]] && words='--zone --in --mark'
+		[[ $current == -* ]] && words='--zone --in --mark --rules --force'
 		;;
 	monitor)
 		case $previous in

@@ -142,6 +142,8 @@ explain)
 	_arguments '(-w --zone)'{-w,--zone}'[of conntrack]:zone:' \
 		'(-i --in)'{-i,--in}'[device it comes by]:device:_net_interfaces' \
 		'(-m --mark)'{-m,--mark}'[of its first packet]:mark:' \
+		'--rules[each NAT rule of nf_tables that matches it]' \
+		'--force[also where iptables-legacy logs it]' \
 		'1:protocol:(tcp udp)' '2:source:' '3:destination:'
 	;;
 audit)

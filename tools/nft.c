@@ -28,16 +28,17 @@ static struct mnl_socket *sock;
 static uint32_t listening;	/* the generation of rules before the last messages came */
 static __u64 answer[8192];
 
-static enum exit_code refusal(int error)
+static enum exit_code refusal(const char *command, int error)
 {
 	if (error == EPERM)
 		return fail(EXIT_PRIVILEGE,
-			    "trace: --rules needs CAP_NET_ADMIN in the user namespace that owns the network namespace");
+			    "%s: --rules needs CAP_NET_ADMIN in the user namespace that owns the network namespace",
+			    command);
 	if (error == EOPNOTSUPP || error == EPROTONOSUPPORT)
 		return fail(EXIT_SYSTEM,
-			    "trace: --rules needs nf_tables, which the kernel does not have: %s",
-			    strerror(error));
-	return fail(EXIT_REFUSED, "trace: --rules: nf_tables does not take a table: %s",
+			    "%s: --rules needs nf_tables, which the kernel does not have: %s",
+			    command, strerror(error));
+	return fail(EXIT_REFUSED, "%s: --rules: nf_tables does not take a table: %s", command,
 		    strerror(error));
 }
 
@@ -93,7 +94,7 @@ static struct nftmatch *build(uint8_t protocol, const struct endpoint ends[2], u
 	return nftmatch_build(table, family, protocol, ends, by_entry, last);
 }
 
-enum exit_code nft_open(uint8_t protocol, const struct endpoint ends[2])
+enum exit_code nft_open(const char *command, uint8_t protocol, const struct endpoint ends[2])
 {
 	int group = NFNLGRP_NFTRACE, size = ROOM, error;
 	struct nftmatch *match;
@@ -101,7 +102,7 @@ enum exit_code nft_open(uint8_t protocol, const struct endpoint ends[2])
 
 	sock = nftchain_connect();
 	if (!sock)
-		return refusal(errno);
+		return refusal(command, errno);
 	match = build(protocol, ends, &last);
 	if (!match)
 		return fail(EXIT_SYSTEM, "out of memory");
@@ -111,14 +112,14 @@ enum exit_code nft_open(uint8_t protocol, const struct endpoint ends[2])
 		error = acknowledged(last);
 	free(match);
 	if (error)
-		return refusal(error);
+		return refusal(command, error);
 
 	if (setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	fcntl(mnl_socket_get_fd(sock), F_SETFL, O_NONBLOCK);
 	listening = nftchain_generation();
 	if (mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
-		return refusal(errno);
+		return refusal(command, errno);
 	return EXIT_OK;
 }
 

@@ -44,6 +44,7 @@ struct nft_step {
 
 /**
  * nft_open() - let the kernel trace the packets of a flow through the rules of nf_tables
+ * @command: whose option --rules it is, for what is wrong
  * @protocol: of the flow
  * @ends: of the flow, in either direction
  *
@@ -52,7 +53,8 @@ struct nft_step {
  *
  * Return: EXIT_OK, or the exit code of a failure that was reported.
  */
-enum exit_code nft_open(uint8_t protocol, const struct endpoint ends[2]);
+enum exit_code nft_open(const char *command, uint8_t protocol,
+			const struct endpoint ends[2]);
 void nft_close(void);
 
 /* Readable when there are messages; -1 before nft_open(). */

@@ -169,15 +169,20 @@ static void begin_line(void)
 	printf("%*s # ", TIME_WIDTH, "");
 }
 
-void rulemet_show(json_t *rule)
+void rulemet_show_verdict(json_t *rule)
 {
-	begin_line();
-	printf("%-*s ", HOOK_WIDTH, out_text(rule, "hook"));
 	show_place(rule);
 	printf(" (%s", out_text(rule, "verdict"));
 	if (json_object_get(rule, "target"))
 		printf(" %s", out_text(rule, "target"));
 	puts(")");
+}
+
+void rulemet_show(json_t *rule)
+{
+	begin_line();
+	printf("%-*s ", HOOK_WIDTH, out_text(rule, "hook"));
+	rulemet_show_verdict(rule);
 }
 
 void rulemet_show_end(json_t *end)

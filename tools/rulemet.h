@@ -22,6 +22,9 @@ json_t *rulemet_json(const struct nft_step *step, int hook, int stage);
  */
 json_t *rulemet_end(json_t *rule, json_t *sight, bool is_doubtful);
 
+/* Write it as the rest of a line: "rule 14 of table ip nat chain output: dnat to ... (accept)" */
+void rulemet_show_verdict(json_t *rule);
+
 /* Write it as a line. */
 void rulemet_show(json_t *rule);
 void rulemet_show_end(json_t *end);

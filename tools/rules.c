@@ -7,6 +7,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/nf_looptrack.h>
 
+#include "met.h"
 #include "modes.h"
 #include "out.h"
 #include "rules.h"
@@ -50,7 +51,7 @@ struct answers {
 };
 
 static void put(struct nl *nl, const struct question *question,
-		const struct rules_packet *packet)
+		const struct rules_packet *packet, bool is_traced)
 {
 	struct nlmsghdr *nlh = nl_request(nl, NF_LOOPTRACK_CMD_RULES_GET);
 
@@ -61,6 +62,8 @@ static void put(struct nl *nl, const struct question *question,
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_MARK, packet->mark);
 	if (packet->device)
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_RULES_IN, packet->device);
+	if (is_traced)
+		mnl_attr_put(nlh, NF_LOOPTRACK_A_RULES_IS_TRACED, 0, NULL);
 }
 
 /* The index of a device becomes its name. */
@@ -305,7 +308,7 @@ static enum exit_code collect(struct nl *nl, const struct question *question,
 	json_object_set_new(rules, "sources", json_array());
 	take(all, rules);
 	while (may_vary(rules) && all->asked < questions(rules, flow)) {
-		put(nl, question, packet);
+		put(nl, question, packet, false);
 		code = nl_ask(nl, &attr_rules, &answer, &why);
 		if (code)
 			return code;
@@ -325,6 +328,31 @@ static enum exit_code collect(struct nl *nl, const struct question *question,
 	return EXIT_OK;
 }
 
+/* Once more, and tell which rules it meets: others than before, where they choose at random.
+ * An answer that does not come, as from a module that can't do that, is NULL with a reason.
+ */
+static enum exit_code add_met(struct nl *nl, const struct question *question,
+			      const struct rules_packet *packet, json_t *rules)
+{
+	json_t *answer, *met = NULL, *object;
+	enum exit_code code;
+	char *why;
+
+	put(nl, question, packet, true);
+	code = nl_ask(nl, &attr_rules, &answer, &why);
+	if (code)
+		return code;
+	if (answer)
+		met = met_read(answer);
+	object = met ? json_pack("{s:o, s:O*}", "rules", met, "tuple",
+				 json_object_get(rules_last_step(answer), "tuple")) :
+		       json_pack("{s:s}", "unknown", why ?: "the kernel could not tell them all");
+	json_object_set_new(rules, "met", object);
+	json_decref(answer);
+	free(why);
+	return EXIT_OK;
+}
+
 static enum exit_code get(struct nl *nl, const struct question *question,
 			  const struct rules_packet *packet, json_t *flow, json_t **rules)
 {
@@ -332,7 +360,7 @@ static enum exit_code get(struct nl *nl, const struct question *question,
 	enum exit_code code;
 	char *why;
 
-	put(nl, question, packet);
+	put(nl, question, packet, false);
 	code = nl_ask(nl, &attr_rules, rules, &why);
 	if (code)
 		return code;
@@ -345,8 +373,11 @@ static enum exit_code get(struct nl *nl, const struct question *question,
 	/* Who asks knows that already. */
 	json_object_del(*rules, "protocol");
 	json_object_del(*rules, "zone");
+	json_object_del(*rules, "is_traced");
 	all.rules = *rules;
 	code = collect(nl, question, packet, flow, &all);
+	if (!code && packet->is_traced)
+		code = add_met(nl, question, packet, *rules);
 	name_devices(*rules);
 	if (!code && flow)
 		code = compare(nl, &all, flow);
@@ -363,7 +394,7 @@ enum exit_code rules_get(struct nl *nl, const struct question *question,
 			 const struct rules_packet *packet, json_t *flow, json_t **rules)
 {
 	uint32_t mark = json_integer_value(json_object_get(flow, "mark"));
-	const struct rules_packet marked = { .device = packet->device, .mark = mark };
+	struct rules_packet marked = *packet;
 	json_t *other = NULL;
 	enum exit_code code;
 
@@ -374,6 +405,7 @@ enum exit_code rules_get(struct nl *nl, const struct question *question,
 	if (code || !mark || packet->mark || !rules_contradict(*rules))
 		return code;
 	/* Rules may give packets the mark of their flow before NAT sees them. */
+	marked.mark = mark;
 	code = get(nl, question, &marked, flow, &other);
 	if (code || !rules_contradict(other)) {
 		json_decref(*rules);

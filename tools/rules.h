@@ -10,10 +10,12 @@
  * struct rules_packet - what else the rules may match on
  * @device: index of the device by which the first packet comes; 0 if it is not known
  * @mark: its mark
+ * @is_traced: nft_open() has been called, and the rules that it meets are to be told
  */
 struct rules_packet {
 	unsigned int device;
 	uint32_t mark;
+	bool is_traced;
 };
 
 /**

@@ -544,6 +544,7 @@ static const struct attr_desc rules_desc[] = {
 	[NF_LOOPTRACK_A_RULES_IS_DELIVERED] = { .name = "is_delivered", .type = ATTR_FLAG },
 	[NF_LOOPTRACK_A_RULES_IS_DERIVED] = { .name = "is_derived", .type = ATTR_FLAG },
 	[NF_LOOPTRACK_A_RULES_SENDER] = { .name = "sender", .type = ATTR_U64 },
+	[NF_LOOPTRACK_A_RULES_IS_TRACED] = { .name = "is_traced", .type = ATTR_FLAG },
 };
 
 const struct attr_set attr_rules = { rules_desc, ARRAY_SIZE(rules_desc), NULL };

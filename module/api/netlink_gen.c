@@ -85,12 +85,13 @@ const struct nla_policy looptrack_event_get_nl_policy[NF_LOOPTRACK_A_EVENT_FLOW 
 };
 
 /* NF_LOOPTRACK_CMD_RULES_GET - do */
-const struct nla_policy looptrack_rules_get_nl_policy[NF_LOOPTRACK_A_RULES_IN + 1] = {
+const struct nla_policy looptrack_rules_get_nl_policy[NF_LOOPTRACK_A_RULES_IS_TRACED + 1] = {
 	[NF_LOOPTRACK_A_RULES_PROTOCOL] = { .type = NLA_U8, },
 	[NF_LOOPTRACK_A_RULES_ZONE] = { .type = NLA_U16, },
 	[NF_LOOPTRACK_A_RULES_FLOW] = NLA_POLICY_NESTED(looptrack_tuple_nl_policy),
 	[NF_LOOPTRACK_A_RULES_MARK] = { .type = NLA_U32, },
 	[NF_LOOPTRACK_A_RULES_IN] = NLA_POLICY_MIN(NLA_U32, 1),
+	[NF_LOOPTRACK_A_RULES_IS_TRACED] = { .type = NLA_FLAG, },
 };
 
 /* Ops table for looptrack */
@@ -154,7 +155,7 @@ const struct genl_ops looptrack_nl_ops[9] = {
 		.cmd		= NF_LOOPTRACK_CMD_RULES_GET,
 		.doit		= looptrack_nl_rules_get_doit,
 		.policy		= looptrack_rules_get_nl_policy,
-		.maxattr	= NF_LOOPTRACK_A_RULES_IN,
+		.maxattr	= NF_LOOPTRACK_A_RULES_IS_TRACED,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };

@@ -33,7 +33,7 @@ extern const struct nla_policy looptrack_flow_get_nl_policy[NF_LOOPTRACK_A_FLOW_
 
 extern const struct nla_policy looptrack_event_get_nl_policy[NF_LOOPTRACK_A_EVENT_FLOW + 1];
 
-extern const struct nla_policy looptrack_rules_get_nl_policy[NF_LOOPTRACK_A_RULES_IN + 1];
+extern const struct nla_policy looptrack_rules_get_nl_policy[NF_LOOPTRACK_A_RULES_IS_TRACED + 1];
 
 /* Ops table for looptrack */
 extern const struct genl_ops looptrack_nl_ops[9];

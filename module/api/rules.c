@@ -455,6 +455,7 @@ int looptrack_nl_rules_get_doit(struct sk_buff *skb, struct genl_info *info)
 		.zone = &first.zone,
 		.packet = first.flow,
 		.marks.packet = mark ? nla_get_u32(mark) : 0,
+		.is_traced = info->attrs[NF_LOOPTRACK_A_RULES_IS_TRACED],
 	};
 	first.msg = lt_netlink_answer(info, &hdr);
 	if (!first.msg)

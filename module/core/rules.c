@@ -205,6 +205,9 @@ struct sk_buff *lt_rules_packet(const struct lt_question *q)
 		lt_rules_put_ipv4(skb, &q->packet);
 	skb->dev = q->dev;
 	skb->mark = q->marks.packet;
+#if IS_ENABLED(CONFIG_NETFILTER_XT_TARGET_TRACE) || IS_ENABLED(CONFIG_NF_TABLES)
+	skb->nf_trace = q->is_traced;
+#endif
 	if (q->dst) {
 		dst_hold(q->dst);
 		skb_dst_set(skb, q->dst);

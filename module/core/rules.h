@@ -30,6 +30,7 @@ struct sock;
  * @dst: LOCAL_OUT: its route before NAT, whose device @dev is; POST_ROUTING and
  *	LOCAL_IN: its route; PRE_ROUTING: NULL
  * @marks: its marks
+ * @is_traced: rules of nf_tables tell that they met it, to who listens
  */
 struct lt_question {
 	struct net *net;
@@ -42,6 +43,7 @@ struct lt_question {
 	struct sock *sk;
 	struct dst_entry *dst;
 	struct lt_nat_marks marks;
+	bool is_traced;
 };
 
 /**
