@@ -833,6 +833,14 @@ expect "trace: rules: iptables-legacy, --force" 0 'fil?ter): the kernel logs eac
 	'traced ruled legacy' trace --force --rules tcp '*' '*'
 expect "trace: rules: iptables-legacy, --force, and it is traced" 0 'trace 6
 ' 'traced ruled legacy' trace --force --rules tcp '*' '*'
+expect "explain: rules: iptables-legacy" 2 \
+	'explain: iptables-legacy has tables here (IPv4 nat, fil?ter), and with --rules' \
+	'ruled legacy' explain --rules tcp 10.1.0.2:40000 203.0.113.1:80
+expect "explain: rules: iptables-legacy, --force" 0 'the kernel logs each traced packet' \
+	'ruled legacy' explain --rules --force tcp 10.1.0.2:40000 203.0.113.1:80
+expect "explain: rules: those of other packets are not told" 0 \
+	'           No rule in the NAT chains of nf_tables matches it.' ruled \
+	explain --rules tcp 10.1.0.2:40000 203.0.113.1:80
 expect "trace: no rules, and iptables-legacy" 0 'trace 6
 ' 'traced legacy' trace tcp '*' '*'
 expect "trace: rules: iptables-legacy that cannot be read" 2 \
@@ -1595,7 +1603,7 @@ completes "decisions, each" 'looptrack monitor --decision ' "$(sorted <"$work/de
 completes "what resolve takes" 'looptrack resolve ' '- tcp udp'
 completes "options of resolve" 'looptrack resolve --' '--zone'
 completes "what explain takes" 'looptrack explain ' 'tcp udp'
-completes "options of explain" 'looptrack explain --' '--in --mark --zone'
+completes "options of explain" 'looptrack explain --' '--force --in --mark --rules --zone'
 completes "options of audit" 'looptrack audit --' \
 	"$({ filters FLOW; echo fix; echo kind; } | sed s/^/--/ | sorted)"
 completes "kinds of findings" 'looptrack audit --fix --kind ' \
