@@ -40,10 +40,10 @@ play() {
 	scene "$1" 4 scene >"$tmp/scene" || give_up "$(<"$tmp/scene") $reason"
 }
 
-# A host where what is done for sockets is off, and which has a proxy.
+# A host where what is done for sockets is off, or only observed, and which has a proxy.
 host() {
 	alone && redirect "$a" nft 4 "$1" output "${@:2}" &&
-		looptrack -n "$a" set stale off ports off linger off loopguard off || give_up
+		looptrack -n "$a" set stale observe ports off linger off loopguard off || give_up
 }
 
 # A name server's port is published anew; the client's next query, from the same port,

@@ -187,8 +187,10 @@ static bool lt_flow_is_stale(const struct nf_conn *ct, const struct lt_ends *end
 	if (!owner || test_bit(IPS_OFFLOAD_BIT, &ct->status))
 		return false;
 
+	/* Where stale is observed, a socket that came after the opener goes on with it. */
 	if (nf_ct_protonum(ct) == IPPROTO_UDP)
-		return lt_owner_is_dead_udp(owner);
+		return lt_owner_is(owner, LT_OWNER_STALE_TOLD) ||
+		       lt_owner_is_dead_udp(owner);
 
 	return !ends->sk[IP_CT_DIR_ORIGINAL] && lt_flow_needs_client(ct);
 }
