@@ -11,6 +11,7 @@
 #include "core/stats.h"
 #include "core/work.h"
 
+struct lt_drops;
 struct lt_exempts;
 struct lt_heal;
 struct lt_history;
@@ -89,6 +90,7 @@ struct lt_mark {
  * @heal: what heal knows of its flows, or NULL. Set once, by the walk that looks for
  *	them; read by hooks.
  * @tracers: those who trace. Changed under @lock, read by hooks under RCU.
+ * @drops: what they see, to tell which of it is dropped; or NULL. Likewise.
  * @proxies: what is known to be a proxy, or NULL. Replaced under @lock, read by
  *	hooks under RCU.
  * @exempts: ports that listeners leaves alone, or NULL. Likewise.
@@ -117,6 +119,7 @@ struct lt_net {
 	bool natted;
 	struct lt_heal *heal;
 	struct list_head tracers;
+	struct lt_drops __rcu *drops;
 	struct lt_proxies __rcu *proxies;
 	struct lt_exempts __rcu *exempts;
 	struct lt_work __percpu *work;

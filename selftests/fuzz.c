@@ -146,6 +146,14 @@ static void read_end(struct expected *e, const struct nlmsghdr *nlh)
 		read_extack(e, nlh, skip);
 }
 
+static bool is_drop(const struct nlmsghdr *nlh)
+{
+	const struct genlmsghdr *genl = NLMSG_DATA(nlh);
+
+	return nlh->nlmsg_len >= NLMSG_HDRLEN + GENL_HDRLEN &&
+	       genl->cmd == NF_LOOPTRACK_CMD_TRACE_DROP;
+}
+
 /* One that comes by itself, or to one of ours. */
 static void read_message(const struct nlmsghdr *nlh, __u32 first, unsigned int messages)
 {
@@ -156,7 +164,9 @@ static void read_message(const struct nlmsghdr *nlh, __u32 first, unsigned int m
 
 	if (!nlh->nlmsg_seq) {
 		count.traced++;
-		wrong = reply_check(&model, nlh, NF_LOOPTRACK_CMD_TRACE_PACKET, &flow);
+		wrong = reply_check(&model, nlh,
+				    is_drop(nlh) ? NF_LOOPTRACK_CMD_TRACE_DROP :
+						   NF_LOOPTRACK_CMD_TRACE_PACKET, &flow);
 		if (wrong)
 			fault(NULL, wrong);
 	} else if (!e) {

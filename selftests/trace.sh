@@ -29,6 +29,21 @@ trace() {
 	busywait 10000 grep -q tracing "$tmp/complaints" || fail "no trace: $(<"$tmp/complaints")"
 }
 
+# ended WORD...: of a packet it is said that it came to its end, with all of the words.
+ended() {
+	local ends word
+
+	ends=$(grep '"kind":"end"' "$tmp/trace") || return
+	for word in "$@"; do
+		ends=$(grep -F -- "$word" <<<"$ends") || return
+	done
+}
+
+# no_end: of no packet it is said that it was dropped.
+no_end() {
+	! ended || fail "it is said to be dropped: $(grep -m1 '"kind":"end"' "$tmp/trace")"
+}
+
 # What was told has been written.
 quiet() {
 	local size
@@ -191,6 +206,206 @@ dropped() {
 		fail "a packet that was dropped got to the end" || return
 	told '"hook":"prerouting" "stage":"mangle"' '"mark":119' || return
 	! grep -q 7001 "$tmp/trace" || fail "another flow is told"
+}
+
+# send NS ADDRESS PORT [COUNT]: datagrams, without waiting for an answer.
+send() {
+	# shellcheck disable=SC2016 # the shell's in the namespace
+	in_ns "$1" bash -c 'exec 3>"/dev/udp/$0/$1"; for ((i = 0; i < $2; i++)); do
+		echo hello >&3; sleep 0.02; done 2>/dev/null; true' "$2" "$3" "${4-1}"
+}
+
+# A datagram that no socket wants.
+dropped_no_socket() {
+	local family=$1
+
+	alone && trace "$a" udp '*' '*:7009' || return
+	send "$a" "$(loopback "$family")" 7009
+	busywait 10000 ended '"reason"' || fail "no reason: $(<"$tmp/trace")" || return
+	stop "$a"
+	note "$(grep '"kind":"end"' "$tmp/trace")"
+	ended '"result":"dropped"' '"hook":"input","stage":"end"' '"dport":7009' \
+		'"reason":"NO_SOCKET"' '"function":"__udp' || fail "not why" || return
+	# No second end, also not later.
+	[ "$(grep -c '"kind":"end"' "$tmp/trace")" = 1 ] || fail "more than one end"
+}
+
+# Datagrams that the socket has no room for; those it has room for are not said to be dropped.
+dropped_full() {
+	local family=$1 sent=40 got ends
+
+	alone || return
+	cat >"$tmp/full" <<-EOT
+		import socket, sys, time
+		family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+		s = socket.socket(family, socket.SOCK_DGRAM)
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+		s.bind((sys.argv[1], 7000))
+		print("ready", flush=True)
+		while not sys.stdin.readline():
+		    time.sleep(0.05)
+		s.setblocking(False)
+		got = 0
+		try:
+		    while s.recv(100):
+		        got += 1
+		except BlockingIOError:
+		    pass
+		print("got", got, flush=True)
+	EOT
+	: >"$tmp/go"
+	in_ns "$a" python3 "$tmp/full" "$(loopback "$family")" <"$tmp/go" >"$tmp/got" &
+	background+=($!)
+	busywait 20000 grep -q ready "$tmp/got" || fail "the socket does not come" || return
+	trace "$a" udp '*' '*:7000' || return
+	send "$a" "$(loopback "$family")" 7000 "$sent"
+	echo >"$tmp/go"
+	busywait 10000 grep -q got "$tmp/got" || fail "it does not read" || return
+	heard "$a" || return
+	got=$(sed -n 's/^got //p' "$tmp/got")
+	ends=$(grep -c '"reason":"SOCKET_RCVBUFF"' "$tmp/trace")
+	note "$sent sent, $got read, $ends dropped"
+	[ "$ends" != 0 ] && [ $((got + ends)) = "$sent" ] ||
+		fail "$(grep '"kind":"end"' "$tmp/trace" | head -n 3)"
+}
+
+# By a rule, which is not asked for; and what another rule accepts gets to its socket.
+dropped_rule() {
+	local family=$1 backend tool ok
+
+	for backend in nft legacy; do
+		alone && started server "$a" exclusions_talk serve udp 7000 || return
+		tool=$(backend_tool "$backend" "$family")
+		if [ "$backend" = nft ]; then
+			in_ns "$a" nft -f - <<-EOT || return
+				table inet t {
+					chain in {
+						type filter hook input priority filter
+						udp dport 7001 drop
+					}
+				}
+			EOT
+		elif ! has_backend legacy "$family" ||
+			! in_ns "$a" "$tool" -w -A INPUT -p udp --dport 7001 -j DROP; then
+			note "no iptables-legacy"
+			continue
+		fi
+		trace "$a" udp '*' '*' || return
+		in_ns "$a" exclusions_talk ask udp "$(loopback "$family")" 7000 hello >/dev/null
+		send "$a" "$(loopback "$family")" 7001
+		busywait 10000 ended '"reason"' || fail "$backend: no reason" || return
+		heard "$a" || return
+		note "$(grep '"kind":"end"' "$tmp/trace")"
+		ended '"hook":"input","stage":"mangle","next":"filter"' '"dport":7001' \
+			'"reason":"NETFILTER_DROP"' '"function":"nf' ||
+			fail "$backend: not why" || return
+		ok=$(grep '"kind":"end"' "$tmp/trace" | grep -cv 7001)
+		[ "$ok" = 0 ] || fail "$backend: what was accepted is said to be dropped" || return
+	done
+}
+
+# Connections that are accepted: nothing is dropped, but what nobody listens for.
+dropped_tcp() {
+	local family=$1 there
+
+	there=$(loopback "$family")
+	alone && started server "$a" exclusions_talk serve tcp 7000 || return
+	trace "$a" tcp '*' '*' || return
+	in_ns "$a" exclusions_talk ask tcp "$there" 7000 hello >/dev/null
+	busywait 10000 quiet && no_end || return
+	in_ns "$a" exclusions_talk ask tcp "$there" 7001 hello >/dev/null
+	busywait 10000 ended '"reason":"NO_SOCKET"' '"dport":7001' ||
+		fail "a port without a socket: no reason" || return
+	heard "$a"
+	note "$(grep '"kind":"end"' "$tmp/trace")"
+}
+
+# Packets that are not traced are dropped, in the memory of traced ones that arrived.
+dropped_memory() {
+	local there i
+
+	there=$(loopback "$1")
+	alone && started server "$a" exclusions_talk serve -q udp 7000 || return
+	trace "$a" udp '*' '*:7000' || return
+	# Both by one shell, so that the memory is that of one processor.
+	# shellcheck disable=SC2016 # the shell's in the namespace
+	in_ns "$a" bash -c 'exec 3>"/dev/udp/$0/7000" 4>"/dev/udp/$0/7009"
+		for ((i = 0; i < 50; i++)); do echo >&3; sleep 0.02; echo >&4; done
+		true' "$there" 2>/dev/null
+	heard "$a" || return
+	i=$(grep -c '"hook":"input","stage":"end"' "$tmp/trace")
+	note "$i packets arrived"
+	[ "$i" = 50 ] || fail "not 50 packets" || return
+	no_end
+}
+
+# drops N FILE: so many packets were dropped by a rule.
+drops() {
+	[ "$(grep -c '"reason":"NETFILTER_DROP"' "$2")" = "$1" ]
+}
+
+# What is dropped elsewhere is not told here, although the memory is the same; two who trace
+# there are told each what they asked for, and both what both did.
+dropped_elsewhere() {
+	local family=$1 there pids=() which port
+
+	topology && in_ns "$r" nft -f - <<-EOT || return
+		table inet fw {
+			chain passing {
+				type filter hook forward priority filter
+				udp dport { 7001, 7002 } drop
+			}
+		}
+	EOT
+	there=$(server "$family")
+	for which in one all; do
+		port='*'
+		[ "$which" = all ] || port='*:7001'
+		looptrack -j -n "$r" trace udp '*' "$port" >"$tmp/$which" 2>"$tmp/complaints" &
+		pids+=($!)
+		background+=($!)
+		busywait 10000 grep -q tracing "$tmp/complaints" || fail "no trace" || return
+	done
+	trace "$c0" udp '*' '*' || return
+	for port in 7001 7002 7001 7002; do
+		send "$c0" "$there" "$port"
+	done
+	busywait 10000 drops 2 "$tmp/one" && busywait 10000 drops 4 "$tmp/all" ||
+		fail "not what each asked for: $(<"$tmp/one") $(<"$tmp/all")" || return
+	heard "$c0" || return
+	kill "${pids[@]}"
+	wait "${pids[@]}" 2>/dev/null
+	note "$(grep '"kind":"end"' "$tmp/all")"
+	grep -q '"hook":"postrouting"' "$tmp/trace" || fail "nothing left" || return
+	no_end || return
+	! grep -q '"dport":7002' "$tmp/one" || fail "one is told of the other's" || return
+	busywait 5000 untraced "$r" || fail "hooks are left"
+}
+
+# Dropped packets, traces that come and go, and at last the module.
+dropped_busy() {
+	local pid i
+
+	alone || return
+	in_ns "$a" bash -c 'while sleep 0.02; do echo >/dev/udp/127.0.0.1/7009; done' 2>/dev/null &
+	pid=$!
+	background+=("$pid")
+	for ((i = 0; i < 5; i++)); do
+		trace "$a" udp '*' '*' || return
+		busywait 10000 ended '"reason":"NO_SOCKET"' || fail "trace $i: no reason" || return
+		stop "$a" KILL || return
+	done
+	for ((i = 0; i < 2; i++)); do
+		trace "$a" udp '*' '*' || return
+		busywait 10000 ended '"reason":"NO_SOCKET"' || fail "load $i: no reason" || return
+		rmmod nf_looptrack || fail "the module does not go" || return
+		wait "$tracer"
+		unset 'background[-1]'
+		modprobe nf_looptrack || fail "the module does not come again" || return
+	done
+	kill "$pid"
+	wait "$pid" 2>/dev/null
+	true
 }
 
 # What the module decides stands where it did so, if the flow is the one that is traced.
@@ -422,7 +637,9 @@ rules_nft() {
 		'1 output +dstnat .*7001' '2 input +start .*7001' \
 		"# input +rule [0-9]+ $fw in: .* jump services \(jump services\)\$" \
 		"# input +rule $handle $fw services: udp dport 7001 drop comment" \
-		"# dropped in input by rule $handle $fw services: udp dport 7001"
+		"# dropped in input by rule $handle $fw services: udp dport 7001" &&
+		[ "$(grep -c '# dropped' "$tmp/trace")" = 1 ] ||
+		fail "${reason:-a packet has two ends}"
 }
 
 # Likewise a rule of iptables-nft; and where the trace is of the address behind NAT, the
@@ -474,13 +691,13 @@ rules_policy() {
 	in_ns "$r" nft delete table inet fw && ip -n "$r" route add blackhole 203.0.113.9 &&
 		ip -n "$r" route add blackhole 2001:db8::9 || return
 	in_ns "$c0" exclusions_talk ask -t 200 udp "$(dst "$family" 9)" 7009 hello >/dev/null
-	busywait 10000 grep -q 'last seen' "$tmp/trace"
+	busywait 10000 grep -q 'behind the end' "$tmp/trace"
 	stop "$r"
 	note "$(<"$tmp/trace")"
 	line 'forward +start ' \
 		'# dropped in forward by the policy of table inet fw chain passing$' \
-		':7009 was last seen at the end of prerouting; no rule of nf_tables is known' &&
-		! grep 'last seen' "$tmp/trace" | grep -q ':7000 ' ||
+		'# (dropped|freed) behind the end of prerouting: .*:7009$' &&
+		! grep 'behind the end' "$tmp/trace" | grep -q ':7000$' ||
 		fail "${reason:-a packet has two ends}"
 }
 
@@ -603,8 +820,9 @@ counted() {
 			}
 		}
 	EOT
-	# With rules a packet that is dropped counts, without them one that gets to its end.
-	for way in "2 7001 --rules" "2 7002"; do
+	# One that is dropped counts: by a rule, that is asked for or not, and by nothing
+	# but the lack of a socket.
+	for way in "2 7001 --rules" "2 7001" "2 7002"; do
 		read -r n port rules <<<"$way"
 		looptrack -n "$a" trace ${rules:+"$rules"} -C "$n" udp '*' "*:$port" >"$tmp/trace" \
 			2>"$tmp/complaints" &
@@ -617,7 +835,7 @@ counted() {
 		packets=$(grep -c 'output *start' "$tmp/trace")
 		note "$packets packets, $(grep -c . "$tmp/trace") lines"
 		[ "$packets" = "$n" ] || fail "$packets packets, not $n: $(<"$tmp/trace")" || return
-		[ -z "$rules" ] || [ "$(grep -c '# dropped' "$tmp/trace")" = "$n" ] ||
+		[ "$(grep -c '# dropped' "$tmp/trace")" = "$n" ] ||
 			fail "not $n dropped: $(<"$tmp/trace")" || return
 	done
 }
@@ -628,6 +846,19 @@ subtest "named by what NAT made of it" other_side
 either "what is forwarded, IPv4" forwarded 4
 either "what is forwarded, IPv6" forwarded 6
 subtest "a packet that is dropped" dropped
+either "no socket, IPv4" dropped_no_socket 4
+either "no socket, IPv6" dropped_no_socket 6
+either "a socket that is full, IPv4" dropped_full 4
+either "a socket that is full, IPv6" dropped_full 6
+either "a rule that is not asked for, IPv4" dropped_rule 4
+either "a rule that is not asked for, IPv6" dropped_rule 6
+either "connections, and one that is refused, IPv4" dropped_tcp 4
+either "connections, and one that is refused, IPv6" dropped_tcp 6
+either "dropped in another namespace, IPv4" dropped_elsewhere 4
+either "dropped in another namespace, IPv6" dropped_elsewhere 6
+either "memory of packets that arrived, IPv4" dropped_memory 4
+either "memory of packets that arrived, IPv6" dropped_memory 6
+subtest "packets are dropped, traces and the module come and go" dropped_busy
 subtest "what the module decides" decided
 subtest "it ends with the command" ends
 subtest "a reader that is slow" slow_reader

@@ -136,6 +136,18 @@ static enum exit_code sight(const struct nlmsghdr *nlh)
 	return EXIT_OK;
 }
 
+static enum exit_code drop(const struct nlmsghdr *nlh)
+{
+	json_t *object = nl_decode(nlh, &attr_trace);
+
+	if (!object)
+		return nl_undecodable();
+	if (stream_wants(json_object_get(object, "flow")))
+		return way_add_drop(object);
+	json_decref(object);
+	return EXIT_OK;
+}
+
 static enum exit_code show_sight(struct stream *stream, json_t *packet)
 {
 	enum exit_code code = EXIT_OK;
@@ -151,6 +163,8 @@ static enum exit_code message(struct stream *stream, const struct nlmsghdr *nlh)
 {
 	if (nl_is(nlh, stream->nl.family, NF_LOOPTRACK_CMD_TRACE_PACKET))
 		return sight(nlh);
+	if (nl_is(nlh, stream->nl.family, NF_LOOPTRACK_CMD_TRACE_DROP))
+		return drop(nlh);
 	if (nl_is(nlh, stream->nl.family, NF_LOOPTRACK_CMD_EVENT))
 		return decision(nlh);
 	return EXIT_OK;
@@ -193,16 +207,18 @@ static enum exit_code cmd_trace_run(int argc, char **argv)
 
 	optind = 0;
 	while (!code && (c = getopt_long(argc, argv, "+:C:a", options, NULL)) != -1) {
-		if (c == 'C')
+		if (c == 'C') {
 			code = stream_count(&stream, "trace", optarg);
-		else if (c == 'a')
+			way.is_counted = true;
+		} else if (c == 'a') {
 			all_stages = true;
-		else if (c == LONG_ONLY + 'F')
+		} else if (c == LONG_ONLY + 'F') {
 			force = true;
-		else if (c == LONG_ONLY + 'R')
+		} else if (c == LONG_ONLY + 'R') {
 			way.has_rules = true;
-		else
+		} else {
 			return bad_option(c, argv);
+		}
 	}
 	if (code)
 		return code;

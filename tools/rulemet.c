@@ -111,14 +111,24 @@ bool rulemet_is_end(json_t *rule)
 	return !strcmp(verdict, "drop") || !strcmp(verdict, "stolen");
 }
 
+/* Where it was seen last, and the stage where it would be next. */
+static void set_place(json_t *end, json_t *sight)
+{
+	const char *hook = out_text(sight, "hook"), *stage = out_text(sight, "stage");
+	int number = attr_word(&attr_hooks, hook), at = attr_word(&attr_stages, stage);
+
+	json_object_set_new(end, "hook", json_string(hook));
+	json_object_set_new(end, "stage", json_string(stage));
+	if (number >= 0 && at >= 0)
+		set_word(end, "next", &attr_stages, rulemet_next_stage(number, at));
+}
+
 json_t *rulemet_end(json_t *rule, json_t *sight, bool is_doubtful)
 {
 	static const char *const keys[] = {
 		"hook", "stage", "family", "table", "chain", "handle", "policy", "text",
 		"is_replaced",
 	};
-	int hook = attr_word(&attr_hooks, out_text(sight, "hook"));
-	int stage = attr_word(&attr_stages, out_text(sight, "stage"));
 	json_t *end = json_pack("{s:s}", "kind", "end");
 
 	json_object_set_new(end, "result",
@@ -138,10 +148,27 @@ json_t *rulemet_end(json_t *rule, json_t *sight, bool is_doubtful)
 				json_object_set(end, keys[i], json_object_get(rule, keys[i]));
 		return end;
 	}
-	json_object_set_new(end, "hook", json_string(out_text(sight, "hook")));
-	json_object_set_new(end, "stage", json_string(out_text(sight, "stage")));
-	if (hook >= 0 && stage >= 0)
-		set_word(end, "next", &attr_stages, rulemet_next_stage(hook, stage));
+	set_place(end, sight);
+	return end;
+}
+
+bool rulemet_has_no_reason(json_t *drop)
+{
+	return !strcmp(out_text(drop, "reason"), "NOT_SPECIFIED");
+}
+
+json_t *rulemet_drop(json_t *drop)
+{
+	static const char *const keys[] = {
+		"time", "packet", "flow", "reason", "function", "lost",
+	};
+	json_t *end = json_pack("{s:s, s:s}", "kind", "end", "result",
+				rulemet_has_no_reason(drop) ? "freed" : "dropped");
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (json_object_get(drop, keys[i]))
+			json_object_set(end, keys[i], json_object_get(drop, keys[i]));
+	set_place(end, drop);
 	return end;
 }
 
@@ -185,11 +212,35 @@ void rulemet_show(json_t *rule)
 	rulemet_show_verdict(rule);
 }
 
+/* "dropped behind the end of input: NO_SOCKET (__udp4_lib_rcv), 10.0.0.1:1 -> ..." */
+static void show_drop(json_t *end)
+{
+	const char *hook = out_text(end, "hook");
+
+	if (json_object_get(end, "next"))
+		printf("%s in %s, between %s and %s: ", out_text(end, "result"), hook,
+		       out_text(end, "stage"), out_text(end, "next"));
+	else
+		printf("%s behind the end of %s: ", out_text(end, "result"), hook);
+	fputs(rulemet_has_no_reason(end) ? "the kernel gives no reason" : out_text(end, "reason"),
+	      stdout);
+	if (json_object_get(end, "function"))
+		printf(" (%s)", out_text(end, "function"));
+	printf(", %s\n", phrase_tuple(json_object_get(end, "flow")).text);
+}
+
 void rulemet_show_end(json_t *end)
 {
+	json_int_t lost = json_integer_value(json_object_get(end, "lost"));
 	const char *result = out_text(end, "result");
 
+	if (lost)
+		printf("%" JSON_INTEGER_FORMAT " stages were lost\n", lost);
 	begin_line();
+	if (json_object_get(end, "reason")) {
+		show_drop(end);
+		return;
+	}
 	if (strcmp(result, "lost")) {
 		printf("%s in %s by ", result, out_text(end, "hook"));
 		show_place(end);

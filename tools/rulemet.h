@@ -25,6 +25,12 @@ json_t *rulemet_end(json_t *rule, json_t *sight, bool is_doubtful);
 /* Write it as the rest of a line: "rule 14 of table ip nat chain output: dnat to ... (accept)" */
 void rulemet_show_verdict(json_t *rule);
 
+/* The same for a packet that the kernel says it has dropped. */
+json_t *rulemet_drop(json_t *drop);
+
+/* It does not say why. */
+bool rulemet_has_no_reason(json_t *drop);
+
 /* Write it as a line. */
 void rulemet_show(json_t *rule);
 void rulemet_show_end(json_t *end);

@@ -421,6 +421,9 @@ static const struct attr_desc trace_desc[] = {
 	[NF_LOOPTRACK_A_TRACE_IN] = { .name = "in", .type = ATTR_NAME },
 	[NF_LOOPTRACK_A_TRACE_OUT] = { .name = "out", .type = ATTR_NAME },
 	[NF_LOOPTRACK_A_TRACE_LOST] = { .name = "lost", .type = ATTR_U32 },
+	[NF_LOOPTRACK_A_TRACE_SEEN] = { .name = "seen", .type = ATTR_TIME },
+	[NF_LOOPTRACK_A_TRACE_REASON] = { .name = "reason", .type = ATTR_NAME },
+	[NF_LOOPTRACK_A_TRACE_FUNCTION] = { .name = "function", .type = ATTR_NAME },
 };
 
 const struct attr_set attr_trace = { trace_desc, ARRAY_SIZE(trace_desc), NULL };

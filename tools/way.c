@@ -4,7 +4,8 @@
  * nf_tables tells by another socket. Both tell of a packet before it goes on: what the
  * rules' socket has when all of the module's was read includes each rule that comes before
  * the last stage. A rule is put behind the stage that its chain's priority follows, of the
- * first packet with the same addresses, ports and length that has not met the chain yet.
+ * first packet with the same addresses, ports and length that has not met the chain yet. What
+ * the kernel has dropped comes by the module's socket, a moment later.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -18,20 +19,20 @@
 #include "nftchain.h"
 #include "nftmatch.h"
 #include "out.h"
+#include "packet.h"
 #include "rulemet.h"
 #include "sight.h"
 #include "way.h"
 
 #define ITEMS_MAX	16384
 #define STEPS_MAX	8192
-#define WAYS_MAX	256
 #define CALLS_MAX	64
 
 #define HOLD		300	/* ms that a rule waits for its stage */
-#define SILENCE		1000	/* ms after which a packet is not expected to go on */
+#define SILENCE		1000	/* ms after which what was lost is over */
 #define TICK		200	/* ms */
 
-enum kind { SIGHT, DECISION, RULE };
+enum kind { SIGHT, DECISION, RULE, DROP };
 
 /**
  * struct item - a line that is to be shown
@@ -45,20 +46,6 @@ struct item {
 	json_t *object;
 	bool has_packet;
 	struct sight sight;
-};
-
-/**
- * struct way - of a packet that goes on
- * @sight: where it was last
- * @object: the same, as JSON
- * @seen: when, in ms
- * @is_doubtful: messages were lost that may have been about it
- */
-struct way {
-	struct sight sight;
-	json_t *object;
-	long seen;
-	bool is_doubtful;
 };
 
 /**
@@ -96,13 +83,10 @@ static struct item *items[ITEMS_MAX];
 static size_t item_count;
 static struct step *steps[STEPS_MAX];
 static size_t step_count;
-static struct way ways[WAYS_MAX];
-static size_t way_count;
 static struct call calls[CALLS_MAX];
 static unsigned int next_call;
 static bool is_lossy;
 static bool is_cut;		/* messages were lost behind the last step */
-static long doubt;		/* when ways are sure again, in ms, or 0 */
 
 static long now_ms(void)
 {
@@ -119,16 +103,15 @@ static long now_ms(void)
 void way_doubt(void)
 {
 	is_cut = true;
-	for (size_t i = 0; i < way_count; i++)
-		ways[i].is_doubtful = true;
 	for (size_t i = 0; i < step_count; i++)
 		steps[i]->is_doubtful = true;
-	doubt = now_ms() + SILENCE;
+	packet_doubt(now_ms() + SILENCE);
 }
 
 void way_init(const struct way_options *new)
 {
 	options = *new;
+	packet_init(&options);
 }
 
 /* Where in the list an item belongs that follows a sight: before the packet's next one. */
@@ -185,94 +168,26 @@ enum exit_code way_add_decision(json_t *decision)
 	return add(DECISION, decision, NULL);
 }
 
-/*
- * Packets that were seen
- */
-
-static struct way *find_way(uint32_t packet)
+enum exit_code way_add_drop(json_t *drop)
 {
-	for (size_t i = 0; i < way_count; i++)
-		if (ways[i].sight.packet == packet)
-			return &ways[i];
-	return NULL;
+	if (json_object_get(drop, "lost"))
+		way_doubt();
+	return add(DROP, drop, NULL);
 }
 
-static void end_way(struct stream *stream, struct way *way)
+static enum exit_code emit_one(struct stream *stream, const struct item *item, long now)
 {
-	json_decref(way->object);
-	*way = ways[--way_count];
-	if (!--stream->left)
-		stream->done = true;
-}
-
-/* It went no further, and it is not known why. */
-static enum exit_code lose_way(struct stream *stream, struct way *way)
-{
-	enum exit_code code = EXIT_OK;
-
-	if (options.has_rules)
-		code = stream_add(stream, rulemet_end(NULL, way->object, way->is_doubtful),
-				  rulemet_show_end);
-	end_way(stream, way);
-	return code;
-}
-
-static enum exit_code lose_silent_ways(struct stream *stream, long now)
-{
-	enum exit_code code = EXIT_OK;
-
-	for (size_t i = way_count; i-- > 0 && !code && !stream->done;)
-		if (now - ways[i].seen > SILENCE)
-			code = lose_way(stream, &ways[i]);
-	return code;
-}
-
-static enum exit_code emit_sight(struct stream *stream, struct item *item, long now)
-{
-	struct way *way = find_way(item->sight.packet);
-	enum exit_code code = EXIT_OK;
-
-	/* Another packet, in the memory of that one. */
-	if (way && sight_rank(&item->sight) <= sight_rank(&way->sight)) {
-		code = lose_way(stream, way);
-		way = NULL;
+	switch (item->kind) {
+	case SIGHT:
+		return packet_see(stream, &item->sight, item->object, now);
+	case DECISION:
+		return stream_add(stream, json_incref(item->object), options.show_decision);
+	case DROP:
+		return packet_drop(stream, item->object, now);
+	default:
+		return packet_meet(stream, item->has_packet ? &item->sight : NULL, item->object,
+				   now);
 	}
-	if (!code && !stream->done && !way && way_count == WAYS_MAX)
-		code = lose_way(stream, &ways[0]);
-	if (code || stream->done)
-		return code;
-	if (!way) {
-		way = &ways[way_count++];
-		way->object = NULL;
-		way->is_doubtful = false;
-	}
-	way->is_doubtful = way->is_doubtful || now < doubt;
-	json_decref(way->object);
-	way->object = json_incref(item->object);
-	way->sight = item->sight;
-	way->seen = now;
-	code = options.show_sight(stream, item->object);
-	if (!code && !stream->done && sight_is_through(&way->sight))
-		end_way(stream, way);
-	return code;
-}
-
-static enum exit_code emit_rule(struct stream *stream, struct item *item)
-{
-	struct way *way = item->has_packet ? find_way(item->sight.packet) : NULL;
-	bool is_end = rulemet_is_end(item->object);
-	enum exit_code code = EXIT_OK;
-
-	/* Of policies only those are told that end a packet's way. */
-	if (json_object_get(item->object, "handle"))
-		code = stream_add(stream, json_incref(item->object), rulemet_show);
-	if (!code && is_end && !stream->done)
-		code = stream_add(stream,
-				  rulemet_end(item->object, way ? way->object : NULL, false),
-				  rulemet_show_end);
-	if (!code && is_end && way && !stream->done)
-		end_way(stream, way);
-	return code;
 }
 
 static enum exit_code emit(struct stream *stream, long now)
@@ -282,15 +197,8 @@ static enum exit_code emit(struct stream *stream, long now)
 	for (size_t i = 0; i < item_count; i++) {
 		struct item *item = items[i];
 
-		if (code || stream->done)
-			;
-		else if (item->kind == SIGHT)
-			code = emit_sight(stream, item, now);
-		else if (item->kind == DECISION)
-			code = stream_add(stream, json_incref(item->object),
-					  options.show_decision);
-		else
-			code = emit_rule(stream, item);
+		if (!code && !stream->done)
+			code = emit_one(stream, item, now);
 		json_decref(item->object);
 		free(item);
 	}
@@ -306,10 +214,10 @@ static enum exit_code emit(struct stream *stream, long now)
 static struct sight *find_sight(const struct nft_step *step, const struct nft_chain *chain,
 				int stage, const uint32_t *packet)
 {
-	for (size_t i = 0; i < way_count; i++)
-		if ((!packet || ways[i].sight.packet == *packet) &&
-		    sight_is_packet(&ways[i].sight, step, chain, stage))
-			return &ways[i].sight;
+	struct sight *sight = packet_find(step, chain, stage, packet);
+
+	if (sight)
+		return sight;
 	for (size_t i = 0; i < item_count; i++)
 		if (items[i]->kind == SIGHT && (!packet || items[i]->sight.packet == *packet) &&
 		    sight_is_packet(&items[i]->sight, step, chain, stage))
@@ -472,8 +380,8 @@ enum exit_code way_settle(struct stream *stream)
 	if (!code && !stream->done)
 		code = emit(stream, now);
 	if (!code && !stream->done)
-		code = lose_silent_ways(stream, now);
-	stream->timeout = way_count || step_count ? TICK : -1;
+		code = packet_expire(stream, now);
+	stream->timeout = packet_waits() || step_count ? TICK : -1;
 	return code;
 }
 
@@ -485,6 +393,5 @@ void way_free(void)
 	}
 	for (size_t i = 0; i < step_count; i++)
 		free(steps[i]);
-	for (size_t i = 0; i < way_count; i++)
-		json_decref(ways[i].object);
+	packet_free();
 }

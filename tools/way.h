@@ -10,6 +10,7 @@
  * @protocol: of the flow
  * @ends: of the flow, in either direction
  * @has_rules: rules are asked for, too
+ * @is_counted: so many packets are wanted, and no more
  * @show_sight: write a packet at a stage, or nothing if it has not changed
  * @show_decision: write a decision of the module
  */
@@ -17,6 +18,7 @@ struct way_options {
 	uint8_t protocol;
 	const struct endpoint *ends;
 	bool has_rules;
+	bool is_counted;
 	enum exit_code (*show_sight)(struct stream *stream, json_t *sight);
 	void (*show_decision)(json_t *decision);
 };
@@ -26,6 +28,9 @@ void way_init(const struct way_options *options);
 /* A packet at a stage, or a decision, in the order in which the module told it. */
 enum exit_code way_add_sight(json_t *sight);
 enum exit_code way_add_decision(json_t *decision);
+
+/* A packet that the kernel has dropped; the reference is taken over. */
+enum exit_code way_add_drop(json_t *drop);
 
 /* Messages of the module, or of nf_tables, were lost: less is sure for a while. */
 void way_doubt(void);

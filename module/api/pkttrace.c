@@ -9,13 +9,28 @@
 #include "api/netlink_gen.h"
 #include "api/pkttrace.h"
 #include "modes.h"
+#include "report/drop.h"
 #include "report/pkttrace.h"
 
-/* Each packet is compared with each of them, at each stage. */
-#define LT_TRACERS_MAX	8
+static atomic_t lt_pkttrace_ids;
+
+/* The probe and the hooks of tracers, as long as there are any. What undoes cannot fail. */
+static int lt_pkttrace_update(struct lt_net *ln)
+{
+	int err = 0;
+
+	if (!list_empty(&ln->tracers))
+		err = lt_drop_start(ln);
+	if (!err)
+		err = lt_modes_update_hooks(ln);
+	if (list_empty(&ln->tracers))
+		lt_drop_stop(ln);
+
+	return err;
+}
 
 /* Send the packets of a flow to a socket. Return: 0; -ENOSPC if enough is traced
- * already; -ENOMEM; or an error of nf_register_net_hooks().
+ * already; -ENOMEM; or an error of lt_drop_start() or nf_register_net_hooks().
  */
 static int lt_pkttrace_start(struct lt_net *ln, const struct lt_tracer *wanted)
 {
@@ -27,15 +42,18 @@ static int lt_pkttrace_start(struct lt_net *ln, const struct lt_tracer *wanted)
 	if (!tr)
 		return -ENOMEM;
 
+	tr->id = atomic_inc_return(&lt_pkttrace_ids);
 	mutex_lock(&ln->lock);
 	list_for_each(pos, &ln->tracers)
 		count++;
 	err = count < LT_TRACERS_MAX ? 0 : -ENOSPC;
 	if (!err) {
 		list_add_tail_rcu(&tr->list, &ln->tracers);
-		err = lt_modes_update_hooks(ln);
-		if (err)
+		err = lt_pkttrace_update(ln);
+		if (err) {
 			list_del_rcu(&tr->list);
+			lt_pkttrace_update(ln);
+		}
 	}
 	mutex_unlock(&ln->lock);
 	if (err)
@@ -56,8 +74,7 @@ static void lt_pkttrace_stop(struct lt_net *ln, u32 portid)
 		list_del_rcu(&tr->list);
 		kfree_rcu(tr, rcu);
 	}
-	/* Nothing that undoes can fail. */
-	lt_modes_update_hooks(ln);
+	lt_pkttrace_update(ln);
 	mutex_unlock(&ln->lock);
 }
 

@@ -14,6 +14,7 @@
 #include "core/ct.h"
 #include "core/pass.h"
 #include "net.h"
+#include "report/drop.h"
 #include "report/nlmsg.h"
 #include "report/pkttrace.h"
 
@@ -25,6 +26,8 @@
  * @now: its own addresses and ports
  * @ct: its entry, or NULL
  * @ctinfo: of @ct
+ * @time: in nanoseconds since 1970
+ * @pass: 1 or 2, or 0 for a packet that comes from or goes to somebody else
  */
 struct lt_tracer_sight {
 	const struct sk_buff *skb;
@@ -33,6 +36,8 @@ struct lt_tracer_sight {
 	struct nf_conntrack_tuple now;
 	const struct nf_conn *ct;
 	enum ip_conntrack_info ctinfo;
+	u64 time;
+	u32 pass;
 };
 
 static bool lt_tracer_is_end(const struct lt_tracer_end *end,
@@ -93,7 +98,6 @@ static u32 lt_tracer_number(const struct sk_buff *skb)
 	return siphash_1u64((unsigned long)skb, &key);
 }
 
-/* 0 for a packet that comes from or goes to somebody else. */
 static u32 lt_tracer_pass(const struct lt_tracer_sight *s)
 {
 	switch (s->state->hook) {
@@ -159,21 +163,21 @@ static int lt_tracer_fill(struct sk_buff *msg, const struct lt_tracer_sight *s,
 			  u32 lost)
 {
 	const struct genl_family *family = lt_nlmsg_family();
-	u32 pass = lt_tracer_pass(s);
 	void *hdr = NULL;
 
 	if (family)
 		hdr = genlmsg_put(msg, 0, 0, family, 0,
 				  NF_LOOPTRACK_CMD_TRACE_PACKET);
 	if (!hdr ||
-	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_TRACE_TIME,
-			      ktime_get_real_ns(), NF_LOOPTRACK_A_TRACE_PAD) ||
+	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_TRACE_TIME, s->time,
+			      NF_LOOPTRACK_A_TRACE_PAD) ||
 	    nla_put_u8(msg, NF_LOOPTRACK_A_TRACE_PROTOCOL,
 		       s->now.dst.protonum) ||
 	    lt_nlmsg_put_tuple(msg, NF_LOOPTRACK_A_TRACE_FLOW, &s->now) ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_HOOK, s->state->hook) ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_STAGE, s->stage) ||
-	    (pass && nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_PASS, pass)) ||
+	    (s->pass &&
+	     nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_PASS, s->pass)) ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_PACKET,
 			lt_tracer_number(s->skb)) ||
 	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_LENGTH,
@@ -217,6 +221,19 @@ err:
 	atomic_add(lost + 1, &tr->lost);
 }
 
+/* Have those whose number is in @told learn if the packet is dropped. */
+static void lt_tracer_note(const struct lt_net *ln, const struct lt_tracer_sight *s,
+			   struct lt_drop_sight *told)
+{
+	told->time = s->time;
+	told->tuple = s->now;
+	told->packet = lt_tracer_number(s->skb);
+	told->hook = s->state->hook;
+	told->stage = s->stage;
+	told->pass = s->pass;
+	lt_drop_note(ln, s->skb, told);
+}
+
 /**
  * lt_tracer_see() - tell a packet to who traces its flow
  * @ln: the module's part of the network namespace
@@ -235,6 +252,7 @@ void lt_tracer_see(struct lt_net *ln, const struct sk_buff *skb,
 		.state = state,
 		.stage = stage,
 	};
+	struct lt_drop_sight told;
 	struct lt_tracer *tr;
 
 	/* Neither fragments nor what is cut short has ports. */
@@ -245,10 +263,19 @@ void lt_tracer_see(struct lt_net *ln, const struct sk_buff *skb,
 	s.ct = nf_ct_get(skb, &s.ctinfo);
 	if (s.ct && nf_ct_is_template(s.ct))
 		s.ct = NULL;
+	s.time = ktime_get_real_ns();
+	s.pass = lt_tracer_pass(&s);
+	told.count = 0;
 	list_for_each_entry_rcu(tr, &ln->tracers, list) {
-		if (lt_tracer_wants(tr, &s))
-			lt_tracer_tell(ln, tr, &s);
+		if (!lt_tracer_wants(tr, &s))
+			continue;
+		lt_tracer_tell(ln, tr, &s);
+		/* Some may have come and gone meanwhile. */
+		if (told.count < LT_TRACERS_MAX)
+			told.tracers[told.count++] = tr->id;
 	}
+	if (told.count)
+		lt_tracer_note(ln, &s, &told);
 }
 
 /**
@@ -266,5 +293,6 @@ void lt_tracer_flush(struct lt_net *ln)
 		list_del_rcu(&tr->list);
 		kfree_rcu(tr, rcu);
 	}
+	lt_drop_stop(ln);
 	mutex_unlock(&ln->lock);
 }

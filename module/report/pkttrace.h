@@ -13,6 +13,9 @@ struct lt_net;
 struct nf_hook_state;
 struct sk_buff;
 
+/* Of a namespace: each packet is compared with each of them, at each stage. */
+#define LT_TRACERS_MAX	8
+
 /**
  * struct lt_tracer_end - one end of what is traced
  * @addr: its address, if @has_addr
@@ -30,16 +33,18 @@ struct lt_tracer_end {
  * @list: in struct lt_net; changed under its lock, read under RCU
  * @rcu: to free it
  * @portid: netlink port of who watches; constant, as all that follows but @lost
+ * @id: tells it from all others, also of later ones with its @portid
  * @family: NFPROTO_IPV4, NFPROTO_IPV6, or NFPROTO_UNSPEC for both
  * @protocol: IP protocol number
  * @src: where it comes from
  * @dst: where it goes to
- * @lost: how many packets could not be told since the last one that could
+ * @lost: how many messages could not be sent since the last one that could
  */
 struct lt_tracer {
 	struct list_head list;
 	struct rcu_head rcu;
 	u32 portid;
+	u32 id;
 	u8 family;
 	u8 protocol;
 	struct lt_tracer_end src;

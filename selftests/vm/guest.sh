@@ -15,12 +15,12 @@ port() {
 
 # The processors of an emulated machine, a thread each, may run into a breakpoint
 # that the kernel has just removed from its code, and it dies ("Oops: int3").
-# nf_looptrack has the kernel patch a tracepoint as it comes and goes, in code
-# that runs all the time. Not so while the tracepoint has two other users. And
+# nf_looptrack has the kernel patch a tracepoint as it comes and goes, and another one
+# as traces do, in code that runs all the time. Not so while each has two other users. And
 # netfilter patches its calls when the first chain of a hook comes, of all namespaces,
 # or the last one goes. Not so while the initial namespace has one for each.
 steady() {
-	local tracing=/sys/kernel/tracing event=events/sock/inet_sock_set_state i
+	local tracing=/sys/kernel/tracing event i
 	[ -n "$VM_THREADS" ] || return
 	nft -f - 2>/dev/null < <(
 		for i in prerouting input forward output postrouting; do
@@ -28,13 +28,16 @@ steady() {
 			echo "add chain inet steady $i { type filter hook $i priority 0; }"
 		done
 	)
-	[ -d $tracing/$event ] || return
+	[ -d $tracing/events ] || return
 	# To know processes by name the scheduler would be patched.
 	echo 0 >$tracing/options/record-cmd
 	for i in 1 2; do
 		mkdir $tracing/instances/steady$i
 		echo 0 >$tracing/instances/steady$i/tracing_on
-		echo 1 >$tracing/instances/steady$i/$event/enable
+		for event in sock/inet_sock_set_state skb/kfree_skb; do
+			[ ! -d $tracing/events/$event ] ||
+				echo 1 >$tracing/instances/steady$i/events/$event/enable
+		done
 	done
 }
 

@@ -472,6 +472,33 @@ static void put_decided(void)
 	end(nlh);
 }
 
+/* What was seen last is dropped, or a packet that nothing is known of. */
+static void put_dropped(void)
+{
+	struct nlmsghdr *nlh = begin_genl(FAMILY, 0, NF_LOOPTRACK_CMD_TRACE_DROP);
+	bool done = is("ended");
+
+	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_TRACE_TIME, 1795336262123999999ULL);
+	mnl_attr_put_u8(nlh, NF_LOOPTRACK_A_TRACE_PROTOCOL, IPPROTO_TCP);
+	put_tuple(nlh, NF_LOOPTRACK_A_TRACE_FLOW, "10.1.0.2", 1024, "127.0.0.1", 7000);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_HOOK,
+			 done ? NF_LOOPTRACK_HOOK_LOCAL_IN : NF_LOOPTRACK_HOOK_PRE_ROUTING);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_STAGE,
+			 done ? NF_LOOPTRACK_STAGE_END : NF_LOOPTRACK_STAGE_START);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_PASS, 2);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_PACKET, is("strange") ? 78 : 77);
+	mnl_attr_put_u64(nlh, NF_LOOPTRACK_A_TRACE_SEEN, 1795336262123456789ULL);
+	mnl_attr_put_strz(nlh, NF_LOOPTRACK_A_TRACE_REASON,
+			  is("unreasoned") ? "NOT_SPECIFIED" :
+			  is("filtered") ? "NETFILTER_DROP" :
+			  is("renamed") ? "a\033[2J" : "NO_SOCKET");
+	if (!is("nameless"))
+		mnl_attr_put_strz(nlh, NF_LOOPTRACK_A_TRACE_FUNCTION, "tcp_v4_rcv");
+	if (is("lost"))
+		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_TRACE_LOST, 5);
+	end(nlh);
+}
+
 /* A packet of a flow that is redirected. */
 static ssize_t put_traced(int which)
 {
@@ -495,7 +522,10 @@ static ssize_t put_traced(int which)
 				  2);
 		break;
 	case 4:			/* of the future */
-		put_sight(9, 17, 0, true, 23);
+		if (is("dropped"))
+			put_dropped();
+		else
+			put_sight(9, 17, 0, true, 23);
 		break;
 	default:
 		/* What was read is shown when nothing comes for a while. */

@@ -777,6 +777,40 @@ expect "trace: packets that come before the answer, and instead" 0 'dstnat    10
 expect "trace: loss" 0 '5 stages were lost' 'traced lost' trace tcp '*' '*'
 expect "trace: JSON" 0 '"hook":"output","stage":"dstnat","pass":1,"packet":77,"length":60' \
 	traced -j trace tcp '*' '*'
+expect "trace: dropped" 0 \
+	'# dropped in prerouting, between start and raw: NO_SOCKET (tcp_v4_rcv), 10.1.0.2:1' \
+	'traced dropped' trace tcp '*' '*'
+expect "trace: dropped behind the end" 0 \
+	'# dropped behind the end of input: NO_SOCKET (tcp_v4_rcv), 10.1.0.2:1024 -> 127.0.0.1:7000
+' 'traced ended dropped' trace tcp '*' '*'
+expect "trace: dropped by a function without a name" 0 'start and raw: NO_SOCKET, 10.1.0.2:1024' \
+	'traced dropped nameless' trace tcp '*' '*'
+expect "trace: dropped for a reason with odd letters" 0 'and raw: a?[2J (tcp_v4_rcv), 10.1' \
+	'traced dropped renamed' trace tcp '*' '*'
+expect "trace: dropped without a reason" 0 \
+	'# freed in prerouting, between start and raw: the kernel gives no reason (tcp_v4_rcv)' \
+	'traced dropped unreasoned' trace tcp '*' '*'
+expect "trace: dropped, and loss" 0 '5 stages were lost
+                # dropped in prerouting' 'traced dropped lost' trace tcp '*' '*'
+expect "trace: dropped, and no packet is known" 0 '# dropped in prerouting, between' \
+	'traced dropped strange' trace tcp '*' '*'
+expect "trace: dropped, JSON" 0 \
+	'123999999+00:00","packet":77,"flow":{"src":"10.1.0.2","dst":"127.0.0.1","spo' \
+	'traced dropped' -j trace tcp '*' '*'
+expect "trace: dropped, JSON of place and reason" 0 \
+	'"reason":"NO_SOCKET","function":"tcp_v4_rcv","hook":"prerouting","stage":"start",' \
+	'traced dropped' -j trace tcp '*' '*'
+# How many packets are said to be dropped, or freed, or not to be seen any more.
+drops() {
+	expect_sh "trace: drops: $2: $3" 0 "=$1=" \
+		"echo \"=\$(LOOPTRACK_FAKE='traced $2' timeout 20 \$fake trace $3 tcp '*' '*' \
+			2>/dev/null | grep -cE '# (dropped|freed)|last seen')=\""
+}
+drops 1 dropped ''
+drops 1 dropped '-C 1'
+drops 0 'dropped unreasoned ended' ''
+drops 1 'dropped unreasoned' '-C 1'
+drops 0 'dropped -6' '-6'
 queues='queues 0 (3 waiting), 2053 (0 waiting)'
 lost='the kernel drops all packets that wait in a queue; to trace all the same say --force'
 expect "trace: a queue" 2 \
@@ -866,6 +900,11 @@ expect "trace: rules: dropped" 0 \
 expect "trace: rules: dropped by a policy" 0 \
 	'# dropped in prerouting by the policy of table inet fw chain pre' 'traced ruled policed' \
 	"${rules[@]}"
+# What a rule has dropped the kernel has dropped, too: that is one end.
+drops 1 'ruled dropped filtered' '--rules'
+drops 1 'ruled dropped filtered' '--rules -C 1'
+drops 1 'ruled dropped' '--rules'
+drops 1 'ruled dropped filtered policed' '--rules'
 # Stages and rules, as "HOOK STAGE" and "HOOK rule HANDLE".
 order='s/^[^-12#]*(08:31:02.123456)? *[-12#] //; s/^([a-z]+ +[a-z]+( [0-9]+ of)?).*/\1/'
 order+='; s/ of$//; s/  +/ /'
