@@ -225,7 +225,7 @@ answered_flows() {
 # Many flows, answered and not, while the rules of three random backends are replaced each
 # second without change: none is evicted.
 standing() {
-	local backend=$1 family=$2 i address before end rounds=0
+	local family=$1 i address before
 	local all=$((KSFT_ANSWERED + KSFT_ONE_WAY))
 
 	topology && heal "$r" enforce || return
@@ -240,7 +240,7 @@ standing() {
 		started "sink$i" "$s" heal_talk.py serve "$address" '' 9000 &&
 			started "server$i" "$s" heal_talk.py serve "$address" server 9001 || return
 	done
-	choose "$r" "$backend" "$family" 3 || fail "cannot set rules" || return
+	choose "$r" nft "$family" 3 || fail "cannot set rules" || return
 	started answered "$c0" heal_talk.py crowd "$(server "$family")" 9001 "$KSFT_ANSWERED" 5 ||
 		return
 	started one_way "$c1" heal_talk.py crowd "$(server "$family")" 9000 "$KSFT_ONE_WAY" ||
@@ -250,13 +250,10 @@ standing() {
 		fail "the flows do not begin" || return
 	before=$(ids "$r" "$family")
 	looptrack -n "$r" reset
-	end=$((SECONDS + KSFT_STANDING))
-	while [ "$SECONDS" -lt "$end" ]; do
-		choose "$r" "$backend" "$family" 3 || return
-		rounds=$((rounds + 1))
-		sleep 1
-	done
-	note "rules replaced $rounds times; $(looptrack -n "$r" stats | grep '^heal_.*[1-9]')"
+	{ echo "flush ruleset" && in_ns "$r" nft list ruleset; } >"$tmp/same"
+	in_ns "$r" heal_talk.py reload "$tmp/same" "$KSFT_STANDING" >"$tmp/reload" 2>&1 ||
+		fail "cannot set rules: $(<"$tmp/reload")" || return
+	note "rules $(<"$tmp/reload"); $(looptrack -n "$r" stats | grep '^heal_.*[1-9]')"
 	counts "$r" enforce "heal_asked>=$((KSFT_ONE_WAY / 2))" heal_seen=0 heal_evicted=0 ||
 		return
 	[ "$(wc -l <<<"$before")" = "$all" ] || fail "$(wc -l <<<"$before") flows" || return
@@ -371,7 +368,7 @@ for v in 4 6; do
 	variant "one-way flows, backends at random, iptables, IPv$v" one_way iptables $v
 	either "answered flows, IPv$v" answered_flows $v
 	either "$KSFT_ANSWERED answered and $KSFT_ONE_WAY one-way flows, nft, IPv$v" \
-		standing nft $v
+		standing $v
 	either "marks between rules, IPv$v" marked $v
 	either "rules that match what a question has not, IPv$v" unlike $v
 	either "helper and fixed timeout, IPv$v" left_alone $v

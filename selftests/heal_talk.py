@@ -13,6 +13,8 @@
     crowd ADDRESS PORT COUNT [PAUSE]
 				so many sockets from port 20000 on send twice a second,
 				or with another pause
+    reload FILE SECONDS		loads the file's rules of nft at each full second, writes how
+				often
 """
 
 import selectors
@@ -194,6 +196,21 @@ def crowd(address, port, count, pause=0.5):
         for sock in socks:
             sock.sendto(b"hello", (address, int(port)))
         time.sleep(float(pause))
+
+
+def reload(file, seconds):
+    """In this process, which no other one has to be started for."""
+    import rules_net
+
+    with open(file, encoding="ascii") as rules:
+        text = rules.read()
+    nft = rules_net.Nft()
+    times, end = 0, time.monotonic() + int(seconds)
+    while time.monotonic() < end:
+        time.sleep(1 - time.time() % 1)
+        nft.run(text)
+        times += 1
+    say("replaced", times, "times")
 
 
 globals()[sys.argv[1]](*sys.argv[2:])
