@@ -12,39 +12,17 @@
 # shellcheck source=heal_lib.sh
 . "$(dirname "$0")/heal_lib.sh"
 
+# What stands for so long under rules that are replaced each second: answered flows, and
+# one-way flows.
+if [ -n "${KSFT_BRIEF-}" ] || [ "$KSFT_SLOW" = 1 ]; then
+	: "${KSFT_ANSWERED:=500}" "${KSFT_ONE_WAY:=100}" "${KSFT_STANDING:=10}"
+else
+	: "${KSFT_ANSWERED:=10000}" "${KSFT_ONE_WAY:=1000}" "${KSFT_STANDING:=60}"
+fi
+
 need ip nft iptables-nft-restore ip6tables-nft-restore conntrack heal_talk.py
 need_module
 tmpdir
-
-# goes_through NS FAMILY PROTOS FLOW...: of flows that wait for an answer, in vain by
-# now, which the rules would have them get.
-goes_through() {
-	local ns=$1 family=$2 protos=$3 before since
-
-	shift 3
-	busywait 3200 all_answered "$@" && fail "off: all answered"
-	none_answered "$@" || return
-	counts "$ns" off heal_asked=0 heal_seen=0 || return
-
-	before=$(entries "$ns" "$family" "$protos")
-	heal "$ns" observe || return
-	busywait "$patience" reached "$ns" heal_seen $# ||
-		fail "observe: saw $(counter "$ns" heal_seen) of $#: $before" || return
-	# Once for each.
-	[ "$ns" = "$c0" ] || ! busywait 2500 reached "$ns" heal_seen $(($# + 1)) ||
-		fail "observe: saw a flow again" || return
-	none_answered "$@" || return
-	counts "$ns" observe heal_seen=$# heal_evicted=0 || return
-	[ "$before" = "$(entries "$ns" "$family" "$protos")" ] ||
-		fail "observe: $before has become $(entries "$ns" "$family" "$protos")" || return
-
-	heal "$ns" enforce || return
-	since=${EPOCHREALTIME/[.,]/}
-	busywait "$patience" all_answered "$@" ||
-		fail "enforce: $(cd "$tmp" && grep -L answer "$@")" || return
-	note "enforce: answered after $(((${EPOCHREALTIME/[.,]/} - since) / 1000)) ms"
-	counts "$ns" enforce heal_seen=$# heal_evicted=$# heal_again=0
-}
 
 # Through a router: the first packet came before MASQUERADE, the backend is replaced,
 # the rule goes, the address that flows leave by changes.
@@ -158,7 +136,7 @@ choose() {
 			table $([ "$3" = 4 ] && echo ip || echo ip6) heal {
 				chain prerouting {
 					type nat hook prerouting priority -100
-					udp dport 9000 dnat to numgen random mod $4 map {
+					udp dport 9000-9001 dnat to numgen random mod $4 map {
 						$(for ((i = 0; i < $4; i++)); do
 							echo "$i : $(net "$3" 9 1$((i + 1))),"
 						done)
@@ -166,7 +144,7 @@ choose() {
 				}
 				chain postrouting {
 					type nat hook postrouting priority 100
-					udp dport 9000 masquerade
+					udp dport 9000-9001 masquerade
 				}
 			}
 		EOT
@@ -178,10 +156,10 @@ choose() {
 			share=
 			[ "$i" = 1 ] ||
 				share="-m statistic --mode random --probability 0.$((10000 / i))"
-			echo "-A PREROUTING -p udp --dport 9000 $share" \
+			echo "-A PREROUTING -p udp --dport 9000:9001 $share" \
 				"-j DNAT --to-destination $(net "$3" 9 $((10 + i)))"
 		done
-		echo '-A POSTROUTING -p udp --dport 9000 -j MASQUERADE'
+		echo '-A POSTROUTING -p udp --dport 9000:9001 -j MASQUERADE'
 		echo COMMIT
 	} | in_ns "$1" "$([ "$3" = 4 ] && echo iptables-nft-restore || echo ip6tables-nft-restore)"
 }
@@ -240,6 +218,45 @@ answered_flows() {
 		sleep 1
 	done
 	counts "$r" enforce heal_asked=0 heal_seen=0 heal_evicted=0 || return
+	[ "$before" = "$(ids "$r" "$family")" ] || fail "flows have changed"
+	ended $?
+}
+
+# Many flows, answered and not, while the rules of three random backends are replaced each
+# second without change: none is evicted.
+standing() {
+	local family=$1 i address before
+	local all=$((KSFT_ANSWERED + KSFT_ONE_WAY))
+
+	topology && heal "$r" enforce || return
+	ulimit -n $((KSFT_ANSWERED + 1000))
+	in_ns "$r" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600 \
+		net.netfilter.nf_conntrack_udp_timeout_stream=600 || return
+	for i in 11 12 13; do
+		addresses eth "$(net "$family" 9 "$i")"
+	done | ip -n "$s" -force -batch - 2>/dev/null
+	for i in 11 12 13; do
+		address=$(net "$family" 9 "$i")
+		started "sink$i" "$s" heal_talk.py serve "$address" '' 9000 &&
+			started "server$i" "$s" heal_talk.py serve "$address" server 9001 || return
+	done
+	choose "$r" nft "$family" 3 || fail "cannot set rules" || return
+	started answered "$c0" heal_talk.py crowd "$(server "$family")" 9001 "$KSFT_ANSWERED" 5 ||
+		return
+	started one_way "$c1" heal_talk.py crowd "$(server "$family")" 9000 "$KSFT_ONE_WAY" ||
+		return
+	busywait 120000 assured "$r" "$KSFT_ANSWERED" &&
+		busywait 20000 unanswered "$r" "$family" "$KSFT_ONE_WAY" ||
+		fail "the flows do not begin" || return
+	before=$(ids "$r" "$family")
+	looptrack -n "$r" reset
+	{ echo "flush ruleset" && in_ns "$r" nft list ruleset; } >"$tmp/same"
+	in_ns "$r" heal_talk.py reload "$tmp/same" "$KSFT_STANDING" >"$tmp/reload" 2>&1 ||
+		fail "cannot set rules: $(<"$tmp/reload")" || return
+	note "rules $(<"$tmp/reload"); $(looptrack -n "$r" stats | grep '^heal_.*[1-9]')"
+	counts "$r" enforce "heal_asked>=$((KSFT_ONE_WAY / 2))" heal_seen=0 heal_evicted=0 ||
+		return
+	[ "$(wc -l <<<"$before")" = "$all" ] || fail "$(wc -l <<<"$before") flows" || return
 	[ "$before" = "$(ids "$r" "$family")" ] || fail "flows have changed"
 	ended $?
 }
@@ -350,6 +367,8 @@ for v in 4 6; do
 	either "one-way flows, backends at random, nft, IPv$v" one_way nft $v
 	variant "one-way flows, backends at random, iptables, IPv$v" one_way iptables $v
 	either "answered flows, IPv$v" answered_flows $v
+	either "$KSFT_ANSWERED answered and $KSFT_ONE_WAY one-way flows, nft, IPv$v" \
+		standing $v
 	either "marks between rules, IPv$v" marked $v
 	either "rules that match what a question has not, IPv$v" unlike $v
 	either "helper and fixed timeout, IPv$v" left_alone $v

@@ -12,8 +12,8 @@ heal() {
 
 # rules NS BACKEND FAMILY <RULES: the NAT rules of the namespace, in place of those
 # before, at once. A line has a chain, what it matches, and what it does:
-#	prerouting|output|postrouting udp|tcp|icmp PORT|- dnat ADDRESS [PORT]
-#	... snat ADDRESS | ... masquerade
+#	prerouting|output|postrouting udp|tcp|icmp PORT[@ADDRESS]|- dnat ADDRESS [PORT]
+#	... snat ADDRESS | ... masquerade | ... redirect PORT
 rules() {
 	local ns=$1 backend=$2 family=$3 ip=ip icmp=icmp restore=iptables-nft-restore
 
@@ -44,7 +44,9 @@ rules_nft() {
 	EOT
 	while read -r chain proto port action to dport; do
 		[ "$proto" != icmp ] || proto=$2
+		[[ $port != *@* ]] || port="${port%@*} $1 daddr ${port#*@}"
 		[ "$port" = - ] && port="meta l4proto $proto" || port="$proto dport $port"
+		[ "$action" != redirect ] || to=:$to
 		[ -z "$dport" ] || [ "$1" = ip ] || to="[$to]"
 		echo "add rule $1 heal $chain $port $action ${to:+to $to${dport:+:$dport}}"
 	done
@@ -56,11 +58,13 @@ rules_iptables() {
 	echo '*nat'
 	while read -r chain proto port action to dport; do
 		[ "$proto" != icmp ] || proto=$1
+		[[ $port != *@* ]] || port="${port%@*} -d ${port#*@}"
 		[ "$port" = - ] && port='' || port="--dport $port"
 		[ -z "$dport" ] || [ "$1" = icmp ] || to="[$to]"
 		case $action in
 		dnat) action="DNAT --to-destination $to${dport:+:$dport}" ;;
 		snat) action="SNAT --to-source $to" ;;
+		redirect) action="REDIRECT --to-ports $to" ;;
 		*) action=MASQUERADE ;;
 		esac
 		echo "-A ${chain^^} -p $proto $port -j $action"
@@ -112,11 +116,41 @@ unanswered() {
 	[ "$(entries "$1" "$2" 'udp|icmp|icmpv6' | wc -l)" -ge "$3" ]
 }
 
+# goes_through NS FAMILY PROTOS FLOW...: of flows that wait for an answer, in vain by
+# now, which the rules would have them get.
+goes_through() {
+	local ns=$1 family=$2 protos=$3 before since
+
+	shift 3
+	busywait 3200 all_answered "$@" && fail "off: all answered"
+	none_answered "$@" || return
+	counts "$ns" off heal_asked=0 heal_seen=0 || return
+
+	before=$(entries "$ns" "$family" "$protos")
+	heal "$ns" observe || return
+	busywait "$patience" reached "$ns" heal_seen $# ||
+		fail "observe: saw $(counter "$ns" heal_seen) of $#: $before" || return
+	# Once for each.
+	[ "$ns" = "$c0" ] || ! busywait 2500 reached "$ns" heal_seen $(($# + 1)) ||
+		fail "observe: saw a flow again" || return
+	none_answered "$@" || return
+	counts "$ns" observe heal_seen=$# heal_evicted=0 || return
+	[ "$before" = "$(entries "$ns" "$family" "$protos")" ] ||
+		fail "observe: $before has become $(entries "$ns" "$family" "$protos")" || return
+
+	heal "$ns" enforce || return
+	since=${EPOCHREALTIME/[.,]/}
+	busywait "$patience" all_answered "$@" ||
+		fail "enforce: $(cd "$tmp" && grep -L answer "$@")" || return
+	note "enforce: answered after $(((${EPOCHREALTIME/[.,]/} - since) / 1000)) ms"
+	counts "$ns" enforce heal_seen=$# heal_evicted=$# heal_again=0
+}
+
 # Ends what a subtest started, and passes its result on.
 ended() {
 	local ns
 
-	for ns in "$c0" "$s"; do
+	for ns in "$c0" "$c1" "$s"; do
 		ip netns pids "$ns" | xargs -r kill
 	done
 	[ "${#background[@]}" = 0 ] || wait "${background[@]}" 2>/dev/null

@@ -6,8 +6,15 @@
     send udp ADDRESS PORT SPORT	sends 5 times a second, writes who answers
     send icmp ADDRESS 0 ID	the same by echo requests
     send tcp ADDRESS PORT SPORT	connects, writes who answers
+    retry ADDRESS PORT SPORT	connects for a second, anew from the same port, until one is
+				answered
+    refused ADDRESS PORT SPORT	sends by a connected socket, writes that it was refused
     give_up ADDRESS PORT COUNT	begins connections and closes them, 1.5 s later and on
-    crowd ADDRESS PORT COUNT	so many sockets from port 20000 on send twice a second
+    crowd ADDRESS PORT COUNT [PAUSE]
+				so many sockets from port 20000 on send twice a second,
+				or with another pause
+    reload FILE SECONDS		loads the file's rules of nft at each full second, writes how
+				often
 """
 
 import selectors
@@ -127,6 +134,39 @@ def send(proto, address, port, sport):
         send_tcp(address, int(port), int(sport))
 
 
+def retry(address, port, sport):
+    """As "nc -w 1 -p SPORT" in a loop."""
+    say("ready")
+    begin = time.monotonic()
+    while True:
+        sock = socket.socket(family(address), socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("", int(sport)))
+        sock.settimeout(1)
+        try:
+            sock.connect((address, int(port)))
+            say("answer", sock.recv(2000).decode(), round(time.monotonic() - begin, 1))
+            return
+        except OSError:
+            sock.close()
+
+
+def refused(address, port, sport):
+    """What a host says that rejects it."""
+    sock = socket.socket(family(address), socket.SOCK_DGRAM)
+    sock.bind(("", int(sport)))
+    sock.connect((address, int(port)))
+    say("ready")
+    while True:
+        try:
+            sock.send(b"hello")
+        except ConnectionRefusedError:
+            say("answer", "refused")
+        except OSError:
+            pass
+        time.sleep(TICK)
+
+
 def give_up(address, port, count):
     """Sockets are closed at other times after their SYNs each."""
     socks = []
@@ -143,7 +183,7 @@ def give_up(address, port, count):
     say("gone")
 
 
-def crowd(address, port, count):
+def crowd(address, port, count, pause=0.5):
     """Many flows."""
     socks = []
     for i in range(int(count)):
@@ -155,7 +195,22 @@ def crowd(address, port, count):
     while True:
         for sock in socks:
             sock.sendto(b"hello", (address, int(port)))
-        time.sleep(0.5)
+        time.sleep(float(pause))
+
+
+def reload(file, seconds):
+    """In this process, which no other one has to be started for."""
+    import rules_net
+
+    with open(file, encoding="ascii") as rules:
+        text = rules.read()
+    nft = rules_net.Nft()
+    times, end = 0, time.monotonic() + int(seconds)
+    while time.monotonic() < end:
+        time.sleep(1 - time.time() % 1)
+        nft.run(text)
+        times += 1
+    say("replaced", times, "times")
 
 
 globals()[sys.argv[1]](*sys.argv[2:])

@@ -370,7 +370,7 @@ many() {
 	in_ns "$a" genl "$@" >/dev/null || fail "the first questions" || return
 	objects=$(conntracks)
 	before=$(in_ns "$a" conntrack -C; in_ns "$a" conntrack -S)
-	in_ns "$a" genl rules 10000 "${@:3}" >"$tmp/many" || fail "$(<"$tmp/many")" || return
+	in_ns "$a" genl rules "$KSFT_QUESTIONS" "${@:3}" >"$tmp/n" || fail "$(<"$tmp/n")" || return
 	[ "$before" = "$(in_ns "$a" conntrack -C; in_ns "$a" conntrack -S)" ] ||
 		fail "was $before, is $(in_ns "$a" conntrack -C; in_ns "$a" conntrack -S)" || return
 	note "entries in memory: $objects, then $(conntracks)"
@@ -494,7 +494,7 @@ either "backends at random, IPv4" random 4
 either "backends at random, IPv6" random 6
 either "rules that have changed, IPv6" changed 6
 either "rules that have changed, IPv4" changed 4
-either "10,000 questions, IPv4" many 4
-either "10,000 questions, IPv6" many 6
+either "${KSFT_QUESTIONS:=10000} questions, IPv4" many 4
+either "$KSFT_QUESTIONS questions, IPv6" many 6
 subtest "wrong questions, no privilege" refusals
 run_subtests

@@ -672,6 +672,158 @@ rules_iptables() {
 		'prerouting .* syn,ack ' '# input +rule [0-9]+ of table inet seen chain in: counter'
 }
 
+# The rules of kube-proxy, as iptables-save and nft write them: those that a packet for a
+# service met on its way to a backend, where a network policy drops it; and the one that
+# keeps other clients from a service's address outside.
+rules_kube() {
+	local kind=$1 family=$2 service outside backend
+
+	service=$(dst "$family" 10) outside=$(dst "$family" 11) backend=$(server "$family")
+	topology && ip -n "$r" "-$family" route add default dev s &&
+		"rules_kube_$kind" "$family" "$service" "$outside" "$backend" ||
+		fail "cannot set rules" || return
+	rules_trace "$r" udp '*' '*' || return
+	in_ns "$c0" exclusions_talk ask -t 200 udp "$service" 53 hello >/dev/null
+	busywait 10000 grep -q dropped "$tmp/trace"
+	in_ns "$c0" exclusions_talk ask -t 200 udp "$outside" 53 hello >/dev/null
+	busywait 10000 dropped_twice
+	stop "$r"
+	note "$(<"$tmp/trace")"
+}
+
+dropped_twice() {
+	[ "$(grep -c '# dropped' "$tmp/trace")" -ge 2 ]
+}
+
+rules_kube_iptables() {
+	local family=$1 service=$2 outside=$3 backend=$4 tool=iptables-nft-restore end
+
+	[ "$family" = 4 ] && end=$backend:53 || end=[$backend]:53 tool=ip6tables-nft-restore
+	in_ns "$r" "$tool" <<-EOT
+		*nat
+		:KUBE-MARK-MASQ - [0:0]
+		:KUBE-POSTROUTING - [0:0]
+		:KUBE-SEP-C2HSGBI6UL5NCEGP - [0:0]
+		:KUBE-SERVICES - [0:0]
+		:KUBE-SVC-TCOU7JCQXEZGVUNU - [0:0]
+		-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+		-A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+		-A POSTROUTING -m comment --comment "kubernetes postrouting rules" \
+			-j KUBE-POSTROUTING
+		-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000
+		-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
+		-A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0
+		-A KUBE-POSTROUTING -j MASQUERADE --random-fully
+		-A KUBE-SEP-C2HSGBI6UL5NCEGP -s $backend -m comment \
+			--comment "kube-system/kube-dns:dns" -j KUBE-MARK-MASQ
+		-A KUBE-SEP-C2HSGBI6UL5NCEGP -p udp -m comment \
+			--comment "kube-system/kube-dns:dns" -m udp -j DNAT --to-destination $end
+		-A KUBE-SERVICES -d $service -p udp -m comment \
+			--comment "kube-system/kube-dns:dns cluster IP" -m udp --dport 53 \
+			-j KUBE-SVC-TCOU7JCQXEZGVUNU
+		-A KUBE-SVC-TCOU7JCQXEZGVUNU -d $service -p udp -m udp --dport 53 -j KUBE-MARK-MASQ
+		-A KUBE-SVC-TCOU7JCQXEZGVUNU -j KUBE-SEP-C2HSGBI6UL5NCEGP
+		COMMIT
+		*filter
+		:KUBE-FORWARD - [0:0]
+		:KUBE-NWPLCY-DEFAULT - [0:0]
+		:KUBE-PROXY-FIREWALL - [0:0]
+		-A FORWARD -m conntrack --ctstate NEW -m comment \
+			--comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL
+		-A FORWARD -j KUBE-NWPLCY-DEFAULT
+		-A KUBE-NWPLCY-DEFAULT -d $backend -p udp -m udp --dport 53 -j DROP
+		-A KUBE-PROXY-FIREWALL -d $outside -p udp -m comment \
+			--comment "kube-system/kube-dns:dns traffic not accepted by KUBE-FW" \
+			-m udp --dport 53 -j DROP
+		COMMIT
+	EOT
+}
+
+rules_kube_nft() {
+	local family=$1 service=$2 outside=$3 backend=$4 ip=ip kind=ipv4_addr end=$4:53
+
+	[ "$family" = 4 ] || ip=ip6 kind=ipv6_addr end=[$backend]:53
+	in_ns "$r" nft -f - <<-EOT
+		table $ip kube-proxy {
+			map service-ips {
+				type $kind . inet_proto . inet_service : verdict
+				elements = { $service . udp . 53 : goto service-ULMVA6XW-dns }
+			}
+			map firewall-ips {
+				type $kind . inet_proto . inet_service : verdict
+				elements = { $outside . udp . 53 : goto firewall-ULMVA6XW-dns }
+			}
+			chain filter-forward {
+				type filter hook forward priority -1
+				ct state new jump firewall-check
+			}
+			chain firewall-check {
+				$ip daddr . meta l4proto . th dport vmap @firewall-ips
+			}
+			chain firewall-ULMVA6XW-dns {
+				drop
+			}
+			chain nat-prerouting {
+				type nat hook prerouting priority -100
+				jump services
+			}
+			chain nat-postrouting {
+				type nat hook postrouting priority 100
+				jump masquerading
+			}
+			chain services {
+				$ip daddr . meta l4proto . th dport vmap @service-ips
+			}
+			chain mark-for-masquerade {
+				meta mark set meta mark or 0x4000
+			}
+			chain masquerading {
+				meta mark and 0x4000 == 0 return
+				meta mark set meta mark xor 0x4000
+				masquerade fully-random
+			}
+			chain service-ULMVA6XW-dns {
+				$ip daddr $service udp dport 53 jump mark-for-masquerade
+				numgen random mod 1 vmap { 0 : goto endpoint-5OJB2KTY-dns }
+			}
+			chain endpoint-5OJB2KTY-dns {
+				meta l4proto udp dnat to $end
+			}
+		}
+		table inet networks {
+			chain forward {
+				type filter hook forward priority 0
+				$ip daddr $backend udp dport 53 drop
+			}
+		}
+	EOT
+}
+
+rules_kube_of_iptables() {
+	local nat='# prerouting +rule [0-9]+ of table ip6? nat chain' drop
+
+	drop='# dropped in forward by rule [0-9]+ of table ip6? filter chain'
+	rules_kube iptables "$1" &&
+		line "$nat PREROUTING: .*jump KUBE-SERVICES" \
+			"$nat KUBE-SERVICES: .*KUBE-SVC-TCOU7JCQXEZGVUNU" \
+			"$nat KUBE-MARK-MASQ: " \
+			"$nat KUBE-SVC-TCOU7JCQXEZGVUNU: .*KUBE-SEP-C2HSGBI6UL5NCEGP" \
+			"$nat KUBE-SEP-C2HSGBI6UL5NCEGP: .*(dnat|DNAT).*\(accept\)" \
+			"$drop KUBE-NWPLCY-DEFAULT: " "$drop KUBE-PROXY-FIREWALL: "
+}
+
+rules_kube_of_nft() {
+	local nat='# prerouting +rule [0-9]+ of table ip6? kube-proxy chain' drop
+
+	drop='# dropped in forward by rule [0-9]+ of table'
+	rules_kube nft "$1" &&
+		line "$nat nat-prerouting: jump services" "$nat services: .*vmap @service-ips" \
+			"$nat mark-for-masquerade: " "$nat service-ULMVA6XW-dns: numgen random" \
+			"$nat endpoint-5OJB2KTY-dns: .*dnat to .*53 \(accept\)" \
+			"$drop inet networks chain forward: .*udp dport 53 drop" \
+			"$drop ip6? kube-proxy chain firewall-ULMVA6XW-dns: drop"
+}
+
 # What is forwarded and dropped by a policy; and what ends without a rule.
 rules_policy() {
 	local family=$1
@@ -869,6 +1021,10 @@ either "rules of nft, IPv4" rules_nft 4
 either "rules of nft, IPv6" rules_nft 6
 either "rules of iptables-nft, IPv6" rules_iptables 6
 either "rules of iptables-nft, IPv4" rules_iptables 4
+either "rules of kube-proxy by iptables-nft, IPv4" rules_kube_of_iptables 4
+either "rules of kube-proxy by iptables-nft, IPv6" rules_kube_of_iptables 6
+either "rules of kube-proxy by nft, IPv6" rules_kube_of_nft 6
+either "rules of kube-proxy by nft, IPv4" rules_kube_of_nft 4
 either "a policy, and an end without a rule, IPv4" rules_policy 4
 either "a policy, and an end without a rule, IPv6" rules_policy 6
 subtest "the table of the rules goes with the command" rules_end
