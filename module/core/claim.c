@@ -94,8 +94,8 @@ void lt_unclaim(struct nf_conn *claim)
  * lt_claim_bars() - may a claim be in the way of a commit
  * @ct: the entry to be committed
  *
- * For kernels with LT_COMPAT_CLASH_MERGES_PLAIN, which would merge a flow of UDP or GRE into the claim, which no NAT has seen and
- * which is gone a moment later:
+ * For kernels with LT_COMPAT_CLASH_MERGES_PLAIN. They would merge a flow of UDP or GRE into
+ * the claim, which no NAT has seen and which is gone a moment later:
  *
  *	CPU 0					CPU 1
  *						NAT: is port P free? yes
