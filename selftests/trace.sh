@@ -332,11 +332,15 @@ dropped_memory() {
 	in_ns "$a" bash -c 'exec 3>"/dev/udp/$0/7000" 4>"/dev/udp/$0/7009"
 		for ((i = 0; i < 50; i++)); do echo >&3; sleep 0.02; echo >&4; done
 		true' "$there" 2>/dev/null
-	heard "$a" || return
-	i=$(grep -c '"hook":"input","stage":"end"' "$tmp/trace")
-	note "$i packets arrived"
-	[ "$i" = 50 ] || fail "not 50 packets" || return
-	no_end
+	busywait 10000 arrived 50 ||
+		fail "not 50 packets: $(grep -c '"hook":"input","stage":"end"' "$tmp/trace")" ||
+		return
+	heard "$a" && no_end
+}
+
+# arrived N: so many packets were told at the end of INPUT.
+arrived() {
+	[ "$(grep -c '"hook":"input","stage":"end"' "$tmp/trace")" = "$1" ]
 }
 
 # drops N FILE: so many packets were dropped by a rule.
