@@ -322,7 +322,7 @@ dropped_tcp() {
 
 # Packets that are not traced are dropped, in the memory of traced ones that arrived.
 dropped_memory() {
-	local there i
+	local there
 
 	there=$(loopback "$1")
 	alone && started server "$a" exclusions_talk serve -q udp 7000 || return
