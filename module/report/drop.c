@@ -254,8 +254,9 @@ static int lt_drop_put_function(struct sk_buff *msg, const void *location)
 	return nla_put_string(msg, NF_LOOPTRACK_A_TRACE_FUNCTION, name);
 }
 
-static int lt_drop_fill(struct sk_buff *msg, const struct lt_drop *drop, u32 lost)
+static int lt_drop_fill(struct sk_buff *msg, const void *what, u32 lost)
 {
+	const struct lt_drop *drop = what;
 	const struct genl_family *family = lt_nlmsg_family();
 	const struct lt_drop_sight *sight = &drop->sight;
 	void *hdr = NULL;
@@ -291,25 +292,6 @@ static size_t lt_drop_size(void)
 	return lt_nlmsg_tuple_size() + 2 * nla_total_size(LT_DROP_NAME) +
 	       2 * nla_total_size_64bit(sizeof(u64)) +
 	       8 * nla_total_size(sizeof(u32));
-}
-
-static void lt_drop_send(const struct lt_net *ln, struct lt_tracer *tr,
-			 const struct lt_drop *drop)
-{
-	u32 lost = atomic_xchg(&tr->lost, 0);
-	struct sk_buff *msg;
-
-	msg = genlmsg_new(lt_drop_size(), GFP_ATOMIC | __GFP_NOWARN);
-	if (!msg)
-		goto err;
-	if (lt_drop_fill(msg, drop, lost)) {
-		nlmsg_free(msg);
-		goto err;
-	}
-	if (!genlmsg_unicast(ln->net, msg, tr->portid))
-		return;
-err:
-	atomic_add(lost + 1, &tr->lost);
 }
 
 static bool lt_drop_concerns(const struct lt_drop *drop, const struct lt_tracer *tr)
@@ -358,7 +340,9 @@ static void lt_drop_tell(struct work_struct *work)
 			/* It isn't known whose they were. */
 			atomic_add(lost, &tr->lost);
 			if (lt_drop_concerns(&drop, tr))
-				lt_drop_send(ln, tr, &drop);
+				lt_nlmsg_unicast(ln->net, tr->portid,
+						 lt_drop_size(), lt_drop_fill,
+						 &drop, &tr->lost);
 		}
 		rcu_read_unlock();
 		cond_resched();

@@ -71,6 +71,32 @@ const struct genl_family *lt_nlmsg_family(void)
 }
 
 /**
+ * lt_nlmsg_unicast() - send a message to one reader
+ * @net: network namespace
+ * @portid: netlink port of the reader
+ * @size: bytes that the message may have
+ * @fill: puts it together
+ * @what: for @fill
+ * @lost: how many were lost since the last one that was sent. Told with this one, or
+ *	one more.
+ *
+ * Context: softirq or process context, with RCU read lock; doesn't sleep.
+ */
+void lt_nlmsg_unicast(struct net *net, u32 portid, size_t size, lt_nlmsg_fill_t *fill,
+		      const void *what, atomic_t *lost)
+{
+	struct sk_buff *msg = genlmsg_new(size, GFP_ATOMIC | __GFP_NOWARN);
+	u32 before = atomic_xchg(lost, 0);
+
+	if (msg && fill(msg, what, before)) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	if (!msg || genlmsg_unicast(net, msg, portid))
+		atomic_add(before + 1, lost);
+}
+
+/**
  * lt_nlmsg_has_listeners() - is there a listener to events
  * @net: network namespace
  *

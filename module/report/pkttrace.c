@@ -159,9 +159,9 @@ static int lt_tracer_put_devices(struct sk_buff *msg,
 	return 0;
 }
 
-static int lt_tracer_fill(struct sk_buff *msg, const struct lt_tracer_sight *s,
-			  u32 lost)
+static int lt_tracer_fill(struct sk_buff *msg, const void *what, u32 lost)
 {
+	const struct lt_tracer_sight *s = what;
 	const struct genl_family *family = lt_nlmsg_family();
 	void *hdr = NULL;
 
@@ -200,25 +200,6 @@ static size_t lt_tracer_size(void)
 	return 3 * lt_nlmsg_tuple_size() + 2 * nla_total_size(IFNAMSIZ) +
 	       2 * nla_total_size_64bit(sizeof(u64)) +
 	       12 * nla_total_size(sizeof(u32));
-}
-
-static void lt_tracer_tell(const struct lt_net *ln, struct lt_tracer *tr,
-			   const struct lt_tracer_sight *s)
-{
-	u32 lost = atomic_xchg(&tr->lost, 0);
-	struct sk_buff *msg;
-
-	msg = genlmsg_new(lt_tracer_size(), GFP_ATOMIC | __GFP_NOWARN);
-	if (!msg)
-		goto err;
-	if (lt_tracer_fill(msg, s, lost)) {
-		nlmsg_free(msg);
-		goto err;
-	}
-	if (!genlmsg_unicast(ln->net, msg, tr->portid))
-		return;
-err:
-	atomic_add(lost + 1, &tr->lost);
 }
 
 /* Have those whose number is in @told learn if the packet is dropped. */
@@ -269,7 +250,8 @@ void lt_tracer_see(struct lt_net *ln, const struct sk_buff *skb,
 	list_for_each_entry_rcu(tr, &ln->tracers, list) {
 		if (!lt_tracer_wants(tr, &s))
 			continue;
-		lt_tracer_tell(ln, tr, &s);
+		lt_nlmsg_unicast(ln->net, tr->portid, lt_tracer_size(),
+				 lt_tracer_fill, &s, &tr->lost);
 		/* Some may have come and gone meanwhile. */
 		if (told.count < LT_TRACERS_MAX)
 			told.tracers[told.count++] = tr->id;
