@@ -391,7 +391,9 @@ dropped_busy() {
 	local pid i
 
 	alone || return
-	in_ns "$a" bash -c 'while sleep 0.02; do echo >/dev/udp/127.0.0.1/7009; done' 2>/dev/null &
+	# Not by in_ns, which would be a process of its own, and its child would go on.
+	ip netns exec "$a" bash -c \
+		'while sleep 0.02; do echo >/dev/udp/127.0.0.1/7009; done' >/dev/null 2>&1 &
 	pid=$!
 	background+=("$pid")
 	for ((i = 0; i < 5; i++)); do
