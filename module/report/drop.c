@@ -91,7 +91,7 @@ struct lt_drop {
  * @lock: protects the rest but for the works; raw, see above
  * @kick: queues @tell
  * @tell: tells what is in @ring
- * @first: place in @ring of the drop that is told next
+ * @first: index in @ring of the next drop to be sent
  * @count: how many there are
  * @lost: how many did not fit
  * @ring: those to be told
@@ -257,15 +257,9 @@ static int lt_drop_put_function(struct sk_buff *msg, const void *location)
 static int lt_drop_fill(struct sk_buff *msg, const void *what, u32 lost)
 {
 	const struct lt_drop *drop = what;
-	const struct genl_family *family = lt_nlmsg_family();
 	const struct lt_drop_sight *sight = &drop->sight;
-	void *hdr = NULL;
 
-	if (family)
-		hdr = genlmsg_put(msg, 0, 0, family, 0,
-				  NF_LOOPTRACK_CMD_TRACE_DROP);
-	if (!hdr ||
-	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_TRACE_TIME, drop->time,
+	if (nla_put_u64_64bit(msg, NF_LOOPTRACK_A_TRACE_TIME, drop->time,
 			      NF_LOOPTRACK_A_TRACE_PAD) ||
 	    nla_put_u8(msg, NF_LOOPTRACK_A_TRACE_PROTOCOL,
 		       sight->tuple.dst.protonum) ||
@@ -282,7 +276,6 @@ static int lt_drop_fill(struct sk_buff *msg, const void *what, u32 lost)
 	    (lost && nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_LOST, lost)))
 		return -EMSGSIZE;
 
-	genlmsg_end(msg, hdr);
 	return 0;
 }
 
@@ -341,6 +334,7 @@ static void lt_drop_tell(struct work_struct *work)
 			atomic_add(lost, &tr->lost);
 			if (lt_drop_concerns(&drop, tr))
 				lt_nlmsg_unicast(ln->net, tr->portid,
+						 NF_LOOPTRACK_CMD_TRACE_DROP,
 						 lt_drop_size(), lt_drop_fill,
 						 &drop, &tr->lost);
 		}
@@ -398,7 +392,9 @@ void lt_drop_stop(struct lt_net *ln)
 	if (!drops)
 		return;
 
-	/* First nobody notes or probes, then nobody queues, then nobody tells. */
+	/* Hooks and the probe are the first to end, then what queues the work, then the
+	 * work.
+	 */
 	unregister_trace_kfree_skb(lt_drop_probe, drops);
 	tracepoint_synchronize_unregister();
 	synchronize_rcu();

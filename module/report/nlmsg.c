@@ -74,26 +74,36 @@ const struct genl_family *lt_nlmsg_family(void)
  * lt_nlmsg_unicast() - send a message to one reader
  * @net: network namespace
  * @portid: netlink port of the reader
- * @size: bytes that the message may have
- * @fill: puts it together
+ * @cmd: enum nf_looptrack_cmd
+ * @size: bytes that the attributes may have
+ * @fill: puts the attributes
  * @what: for @fill
  * @lost: how many were lost since the last one that was sent. Told with this one, or
  *	one more.
  *
  * Context: softirq or process context, with RCU read lock; doesn't sleep.
  */
-void lt_nlmsg_unicast(struct net *net, u32 portid, size_t size, lt_nlmsg_fill_t *fill,
-		      const void *what, atomic_t *lost)
+void lt_nlmsg_unicast(struct net *net, u32 portid, u8 cmd, size_t size,
+		      lt_nlmsg_fill_t *fill, const void *what, atomic_t *lost)
 {
-	struct sk_buff *msg = genlmsg_new(size, GFP_ATOMIC | __GFP_NOWARN);
+	const struct genl_family *family = lt_nlmsg_family();
 	u32 before = atomic_xchg(lost, 0);
+	struct sk_buff *msg = NULL;
+	void *hdr = NULL;
 
-	if (msg && fill(msg, what, before)) {
+	if (family)
+		msg = genlmsg_new(size, GFP_ATOMIC | __GFP_NOWARN);
+	if (msg)
+		hdr = genlmsg_put(msg, 0, 0, family, 0, cmd);
+	if (!hdr || fill(msg, what, before)) {
 		nlmsg_free(msg);
-		msg = NULL;
+		goto err;
 	}
-	if (!msg || genlmsg_unicast(net, msg, portid))
-		atomic_add(before + 1, lost);
+	genlmsg_end(msg, hdr);
+	if (!genlmsg_unicast(net, msg, portid))
+		return;
+err:
+	atomic_add(before + 1, lost);
 }
 
 /**

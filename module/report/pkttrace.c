@@ -162,14 +162,8 @@ static int lt_tracer_put_devices(struct sk_buff *msg,
 static int lt_tracer_fill(struct sk_buff *msg, const void *what, u32 lost)
 {
 	const struct lt_tracer_sight *s = what;
-	const struct genl_family *family = lt_nlmsg_family();
-	void *hdr = NULL;
 
-	if (family)
-		hdr = genlmsg_put(msg, 0, 0, family, 0,
-				  NF_LOOPTRACK_CMD_TRACE_PACKET);
-	if (!hdr ||
-	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_TRACE_TIME, s->time,
+	if (nla_put_u64_64bit(msg, NF_LOOPTRACK_A_TRACE_TIME, s->time,
 			      NF_LOOPTRACK_A_TRACE_PAD) ||
 	    nla_put_u8(msg, NF_LOOPTRACK_A_TRACE_PROTOCOL,
 		       s->now.dst.protonum) ||
@@ -190,7 +184,6 @@ static int lt_tracer_fill(struct sk_buff *msg, const void *what, u32 lost)
 	    (lost && nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_LOST, lost)))
 		return -EMSGSIZE;
 
-	genlmsg_end(msg, hdr);
 	return 0;
 }
 
@@ -250,8 +243,8 @@ void lt_tracer_see(struct lt_net *ln, const struct sk_buff *skb,
 	list_for_each_entry_rcu(tr, &ln->tracers, list) {
 		if (!lt_tracer_wants(tr, &s))
 			continue;
-		lt_nlmsg_unicast(ln->net, tr->portid, lt_tracer_size(),
-				 lt_tracer_fill, &s, &tr->lost);
+		lt_nlmsg_unicast(ln->net, tr->portid, NF_LOOPTRACK_CMD_TRACE_PACKET,
+				 lt_tracer_size(), lt_tracer_fill, &s, &tr->lost);
 		/* Some may have come and gone meanwhile. */
 		if (told.count < LT_TRACERS_MAX)
 			told.tracers[told.count++] = tr->id;
