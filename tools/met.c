@@ -58,10 +58,9 @@ static bool take(struct nft_step **steps, size_t *count)
 	*steps = calloc(STEPS_MAX, sizeof(**steps));
 	while (*steps && *count < STEPS_MAX && (got = nft_next(&step)) > 0)
 		(*steps)[(*count)++] = step;
-	/* All came between the same two looks at the rules: they are of that generation. */
-	if (before && before == nftchain_generation())
-		for (size_t i = 0; i < *count; i++)
-			(*steps)[i].generation = before;
+	before = nft_end(before);
+	for (size_t i = 0; i < *count; i++)
+		(*steps)[i].generation = before;
 	return *steps && !got;
 }
 

@@ -268,6 +268,11 @@ uint32_t nft_begin(void)
 	return before;
 }
 
+uint32_t nft_end(uint32_t before)
+{
+	return before && before == nftchain_generation() ? before : 0;
+}
+
 int nft_next(struct nft_step *step)
 {
 	ssize_t received;

@@ -60,11 +60,11 @@ void nft_close(void);
 /* Readable when there are messages; -1 before nft_open(). */
 int nft_fd(void);
 
-/*
- * Call it before messages are taken. If it returns what nftchain_generation() does behind
- * them, they are all about rules of that generation.
- */
+/* Call it before messages are taken, and give what it returns to nft_end() behind them. */
 uint32_t nft_begin(void);
+
+/* The generation of rules that all messages taken meanwhile are about; 0 if rules changed. */
+uint32_t nft_end(uint32_t before);
 
 /*
  * The next message that is about the rules of others: 1, or 0 if there is none now, or -1

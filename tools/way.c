@@ -340,9 +340,10 @@ static void take_steps(long now)
 		step->seen = now;
 		steps[step_count++] = step;
 	}
-	if (step_count > first && before && before == nftchain_generation())
-		while (first < step_count)
-			steps[first++]->nft.generation = before;
+	if (step_count > first)
+		before = nft_end(before);
+	while (first < step_count)
+		steps[first++]->nft.generation = before;
 }
 
 static void show_loss(json_t *object)
