@@ -108,7 +108,8 @@ healthy() {
 }
 
 # A connection of which one end is gone without a packet, then the other; another whose
-# place a new one has; and a port of datagrams that has changed hands.
+# place a new one has; and a port of datagrams that has changed hands, before its new socket
+# sends and after that.
 dead() {
 	local family=$1 there
 
@@ -140,6 +141,12 @@ dead() {
 			$(ask port_fix -p udp --fix)
 			ask v $there 53
 			$(ask port_gone -p udp)
+			udp w from 20003
+			ask w $there 53
+			close w
+			udp x from 20003
+			tell x $there 53
+			$(ask port_sent -p udp --sport 20003 --fix)
 			ask live
 		EOT
 	) || return
@@ -151,6 +158,7 @@ dead() {
 	told taken 8 stale && names taken owner && names taken client &&
 		says taken '"fixable":false,"fixed":false' 'open it again' || return
 	told port 8 stale && told port_fix 0 stale && told port_gone 0 &&
+		told port_sent 0 stale && names port_sent owner && names port_sent client &&
 		names port owner && names port client &&
 		says port '"protocol":"udp"' '"fixable":true' && want dead answered="$R_asked"
 }
