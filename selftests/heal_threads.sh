@@ -19,14 +19,14 @@ tmpdir
 # A port of the router itself: packets came before it was published; one whose container
 # was replaced; and the same port of another address, whose container was not.
 published() {
-	local backend=$1 family=$2 server nobody near far kept
+	local backend=$1 family=$2 server absent near far kept
 
 	clean_topology && heal "$r" off || return
-	server=$(server "$family") nobody=$(net "$family" 9 77)
+	server=$(server "$family") absent=$(net "$family" 9 77)
 	near=$(net "$family" 0 1) far=$(net "$family" 1 1)
 	started server "$s" heal_talk.py serve "$server" server 7000 7001 || return
 	rules "$r" "$backend" "$family" <<-EOT || return
-		prerouting udp 51898@$near dnat $nobody 7000
+		prerouting udp 51898@$near dnat $absent 7000
 		prerouting udp 51898@$far dnat $server 7001
 		postrouting udp 7000 masquerade
 		postrouting udp 7001 masquerade
@@ -59,19 +59,19 @@ answered_ids() {
 # A service that loses its last backend: its rule goes, and a rule that rejects comes, which
 # sees no packet of a flow that still goes to the backend.
 no_backend() {
-	local backend=$1 family=$2 service nobody ip=ip
+	local backend=$1 family=$2 service absent ip=ip
 
 	[ "$family" = 4 ] || ip=ip6
 	clean_topology && heal "$r" off || return
-	service=$(dst "$family" 10) nobody=$(net "$family" 9 77)
+	service=$(dst "$family" 10) absent=$(net "$family" 9 77)
 	# There, and silent.
-	ip -n "$r" neigh replace "$nobody" lladdr 02:00:00:00:00:77 dev s
+	ip -n "$r" neigh replace "$absent" lladdr 02:00:00:00:00:77 dev s
 	ip -n "$r" route replace default via "$server4"
 	ip -n "$r" -6 route replace default via "$server6"
-	rules "$r" "$backend" "$family" <<<"prerouting udp 8125 dnat $nobody" || return
+	rules "$r" "$backend" "$family" <<<"prerouting udp 8125 dnat $absent" || return
 	started sender "$c0" heal_talk.py refused "$service" 8125 5061 || return
 	busywait 5000 unanswered "$r" "$family" 1 || fail "no flow" || return
-	rules "$r" "$backend" "$family" <<<"prerouting udp 8126 dnat $nobody" &&
+	rules "$r" "$backend" "$family" <<<"prerouting udp 8126 dnat $absent" &&
 		in_ns "$r" nft -f - <<-EOT || return
 			table $ip filter_heal {
 				chain forward {
