@@ -6,9 +6,10 @@
 # module and with its features in each mode, in turns; the figure is the median of
 # all batches of all rounds. The mode "express" is enforce, and that feature, too;
 # "unowned" is enforce without origin. With "off" no feature was ever on; with "left"
-# all were switched off again, and their hooks are still there.
+# all were switched off again, and their hooks are still there. "heal" is enforce, and
+# that feature, too.
 # KSFT_BENCH="ROW..." measures only these rows of the table: udp oneway ruled bare flow
-# socket tcp loop later.
+# socket tcp loop later asked after. The last one needs the one before it.
 
 bench=$(dirname "$(readlink -f "$0")")
 lib=$bench/..
@@ -18,7 +19,7 @@ PATH=$bench:$bench/../../build/selftests/bench:$PATH
 . "$lib/lib.sh"
 
 : "${KSFT_BENCH_ROUNDS:=3}"
-rows=(udp oneway ruled bare flow socket tcp loop later)
+rows=(udp oneway ruled bare flow socket tcp loop later asked after)
 : "${KSFT_BENCH:=${rows[*]}}"
 # The most it may cost, in percent; "off" may cost nothing that can be measured.
 limit_udp=1.0
@@ -30,11 +31,16 @@ limit_later=3.0
 limit_off=0.2
 # What origin may add.
 limit_origin=1.0
+# What heal may add: to an answered flow before and after it had a flow to ask about, and
+# to that flow, questions and walks of the table included.
+limit_heal=0.1
+limit_after=1.0
+limit_asked=2.0
 # The share that express may leave, with many rules and with none, in percent.
 limit_ruled=65
 limit_plain=100
 
-modes=(without enforce observe off left express unowned)
+modes=(without enforce observe off left express unowned heal)
 redirected=203.0.113.1
 features=(clash stale ports linger origin)
 
@@ -50,6 +56,8 @@ declare -A title=(
 	[tcp]='TCP connect+close, MASQUERADE'
 	[loop]='TCP connect+close over lo, REDIRECT'
 	[later]='the same, until nothing is left'
+	[asked]='UDP over lo, unanswered for seconds'
+	[after]='UDP send+receive over lo, after that'
 )
 
 # switch_ns NS MODE
@@ -58,14 +66,16 @@ switch_ns() {
 
 	case $2 in
 	without) return ;;
-	express | unowned) mode=enforce ;;
+	express | unowned | heal) mode=enforce ;;
 	left) mode=off ;;
 	esac
 	for feature in "${features[@]}"; do
 		mode "$1" "$feature" "$mode" || return
 	done
 	[ "$mode" != off ] || mode "$1" loopguard off || return
-	[ "$2" != express ] || mode "$1" express enforce || return
+	case $2 in
+	express | heal) mode "$1" "$2" enforce || return ;;
+	esac
 	[ "$2" != unowned ] || mode "$1" origin off
 }
 
@@ -157,7 +167,8 @@ measures() {
 	selected "$1" || return
 	case $1-$2 in
 	*-without | *-enforce | flow-off | socket-off | udp-left) ;;
-	*-left) return 1 ;;
+	udp-heal | asked-heal | after-heal) ;;
+	*-left | *-heal | asked-* | after-*) return 1 ;;
 	flow-* | socket-* | later-*) return 1 ;;
 	esac
 }
@@ -188,6 +199,15 @@ batches() {
 	# Four minutes: TIME_WAIT sockets last one, and conntrack looks for entries that
 	# have timed out once in another one. So it does as often in each batch.
 	later) cost -n "$loop" -b 1 -o 10000 -w 240 loop "$redirected" ;;
+	# Four seconds by the machine's clock: the flow is asked about twice.
+	asked)
+		in_ns "$host" conntrack -F 2>/dev/null
+		cost -n "$host" -b 1 -o 400000 oneway 127.0.0.1
+		;;
+	after)
+		in_ns "$host" conntrack -F 2>/dev/null
+		cost -n "$host" -b 5 -o 2000 udp 127.0.0.1
+		;;
 	esac
 }
 
@@ -204,13 +224,19 @@ play() {
 		batches "$row" >"$tmp/now" || return
 		cat "$tmp/now" >>"$tmp/$row.$1"
 		median "$tmp/now" >>"$tmp/$row.$1.rounds"
+		[ "$row-$1" != asked-heal ] || counts "$host" heal "heal_asked>=2" heal_seen=0 || return
 	done
 }
 
-# overhead ROW MODE: in percent
-overhead() {
-	awk -v with="$(median "$tmp/$1.$2")" -v without="$(median "$tmp/$1.without")" \
+# more ROW MODE THAN: what one mode costs above another one, in percent
+more() {
+	awk -v with="$(median "$tmp/$1.$2")" -v without="$(median "$tmp/$1.$3")" \
 		'BEGIN { printf "%+.2f\n", (with / without - 1) * 100 }'
+}
+
+# overhead ROW MODE: above what it costs without the module
+overhead() {
+	more "$1" "$2" without
 }
 
 # spread: how far apart the medians of the rounds of one mode are at most, in percent
@@ -281,15 +307,13 @@ at_most() {
 	within "$1" "$percent"
 }
 
-# adds LIMIT ROW: percent that origin adds to the rest.
+# adds LIMIT ROW FEATURE MODE THAN: percent that a feature adds to the rest.
 adds() {
 	local percent
 
 	measure || return
-	percent=$(awk -v with="$(median "$tmp/$2.enforce")" \
-		-v without="$(median "$tmp/$2.unowned")" \
-		'BEGIN { printf "%+.2f\n", (with / without - 1) * 100 }')
-	note "${title[$2]}, origin: $percent %, at most $1 %"
+	percent=$(more "$2" "$4" "$5")
+	note "${title[$2]}, $3: $percent %, at most $1 %"
 	within "$1" "$percent"
 }
 
@@ -338,7 +362,13 @@ figure loop "TCP connect+close over lo, enforce: at most $limit_loop %" \
 figure later "TCP connect+close over lo, until nothing is left, enforce: at most $limit_later %" \
 	at_most "$limit_later" later enforce
 figure later "idle time is told from work" naps
-figure loop "TCP connect+close over lo, origin: at most $limit_origin %" adds "$limit_origin" loop
+figure loop "TCP connect+close over lo, origin: at most $limit_origin %" \
+	adds "$limit_origin" loop origin enforce unowned
+figure udp "UDP send+receive, heal: nothing" adds "$limit_heal" udp heal heal enforce
+figure asked "UDP, unanswered for seconds, heal: at most $limit_asked %" \
+	adds "$limit_asked" asked heal heal enforce
+figure after "UDP send+receive after that, heal: at most $limit_after %" \
+	adds "$limit_after" after heal heal enforce
 figure udp "UDP send+receive, off: nothing" at_most "$limit_off" udp off
 figure ruled "UDP send+receive, 200 rules, express: at most $limit_ruled %" \
 	no_more_than "$limit_ruled" ruled
