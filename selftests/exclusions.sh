@@ -123,9 +123,9 @@ one_or_both() {
 	fi
 }
 
-# hold COUNT HOOK PRIORITY MATCH: packets in $r that match wait in a queue until
-# COUNT of them are there. With a count of 1 all, else those of flows that are
-# not committed yet.
+# hold COUNT HOOK PRIORITY MATCH [MS]: packets in $r that match wait in a queue until
+# COUNT of them are there, or none has come for MS. With a count of 1 all, else those of
+# flows that are not committed yet.
 hold() {
 	command -v exclusions_queue >/dev/null || skip "exclusions_queue is not built" || return
 	modprobe -q nfnetlink_queue
@@ -138,7 +138,12 @@ hold() {
 			}
 		}
 	EOT
-	started queue "$r" exclusions_queue 7 "$1"
+	started queue "$r" exclusions_queue 7 "$1" ${5:+"$5"}
+}
+
+# waiting COUNT: that many packets wait in the queue.
+waiting() {
+	in_ns "$r" awk -v count="$1" '$1 == 7 { exit !($3 == count) }' /proc/net/netfilter/nfnetlink_queue
 }
 
 # held COUNT: that many packets were let go at once, once in this mode.
@@ -551,9 +556,9 @@ esp() {
 		started server "$s" exclusions_talk serve tcp 7000
 }
 
-# esp_state NS SRC DST SPI
+# esp_state NS SRC DST SPI [MODE]
 esp_state() {
-	ip -n "$1" xfrm state add src "$2" dst "$3" proto esp spi "$4" mode transport \
+	ip -n "$1" xfrm state add src "$2" dst "$3" proto esp spi "$4" mode "${5-transport}" \
 		enc 'cbc(aes)' 0x000102030405060708090a0b0c0d0e0f \
 		auth 'hmac(sha256)' \
 		0x000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f
@@ -590,6 +595,69 @@ esp_traffic() {
 	[ "$(in_ns "$r" conntrack -L 2>/dev/null | grep -c ' 50 ')" = 1 ] ||
 		fail "no ESP flow" || return
 	want_committed=3 want_repicked=1
+}
+
+# A tunnel from router to server, required for the client's port 4000 only: the server takes
+# nothing from there that came without. NAT's own hook looks for the policy of a packet
+# whose source it has changed. Where a flow gets its own port back, the module has to.
+own_port() {
+	local ip=ip client=10.99.0.2 own=10.99.0.2 from to
+
+	[ "$1" = 4 ] || ip=ip6 client=fd99::2 own=[fd99::2]
+	from=$(router "$1") to=$(server "$1")
+	modprobe -qa esp4 esp6
+	topology && ip -n "$s" route add "$client" via "$from" || return
+	rules <<-EOT || return
+		table $ip nat {
+			chain prerouting {
+				type nat hook prerouting priority dstnat
+				udp dport { 7001, 7002 } dnat to :7000
+			}
+			chain postrouting {
+				type nat hook postrouting priority srcnat
+				iifname "c0" udp dport 7000 snat to $own:4000-4001
+			}
+		}
+	EOT
+	tunnel "$r" out && tunnel "$s" in || return
+	hold 3 postrouting 200 "udp sport 4001" 20000 && serve_both
+}
+
+# tunnel NS DIRECTION: by the variables of own_port.
+tunnel() {
+	esp_state "$1" "$from" "$to" 0x1001 tunnel || skip "the kernel has no ESP" || return
+	ip -n "$1" xfrm policy add dir "$2" src "$client" dst "$to" proto udp sport 4000 \
+		dport 7000 tmpl src "$from" dst "$to" proto esp mode tunnel level required
+}
+
+# The client's second flow from port 4000 is given port 4001, as the first one has its own.
+# While it waits another flow takes 4001, and the first flow goes.
+own_port_traffic() {
+	local to client=10.99.0.2 pid
+
+	[ "$1" = 4 ] || client=fd99::2
+	to=$(server "$1")
+	ask "$c0" -s 4000 udp "$to" 7001 "first-$mode"
+	told "first-$mode $client 4000 7000" || return
+	talk "$c0" ask -q -s 4001 udp "$to" 7001 "other-$mode" >/dev/null
+	busywait 10000 waiting 1 || fail "$mode: no packet waits" || return
+	talk "$c0" ask -t "$long" -s 4000 udp "$to" 7002 "second-$mode" >"$tmp/second" 2>&1 &
+	pid=$!
+	busywait 10000 waiting 2 || fail "$mode: the second flow has not got port 4001" || return
+	in_ns "$r" conntrack -D -p udp --orig-port-src 4000 --orig-port-dst 7001 >/dev/null 2>&1 ||
+		fail "$mode: the first flow is gone" || return
+	talk "$c1" ask -q -s 4001 udp "$to" 7000 "third-$mode" >/dev/null
+	wait "$pid"
+	held 3 || return
+	read -r _ answer <"$tmp/second"
+	note "$mode: $answer"
+	if [ "$mode" = off ]; then
+		told timeout || return
+	else
+		told "second-$mode $client 4000 7000" || return
+	fi
+	# ESP is a flow, too.
+	want_committed=5 want_repicked=1
 }
 
 ##############################################################################
@@ -756,6 +824,8 @@ subtest "marks that a rule changes, a clash" both marking
 subtest "VRF" both vrf ''
 subtest "VRF with a queueing discipline" both vrf pfifo
 subtest "IPsec for the translated address, a clash" both esp
+either "IPsec for a port of the client's own, a clash, IPv4" both own_port 4
+either "IPsec for a port of the client's own, a clash, IPv6" both own_port 6
 subtest "redirect, source NAT in INPUT" both local_in "redirect to :7001" 1
 subtest "dnat, source NAT in INPUT" both local_in "dnat to 10.99.9.1:7001" 1
 subtest "dnat, source NAT in INPUT, a clash" both local_in "dnat to 10.99.9.1:7001" 2
