@@ -72,9 +72,13 @@ rules_iptables() {
 	echo COMMIT
 }
 
-# net FAMILY ROUTER-NET HOST: an address.
+# net FAMILY ROUTER-NET HOST: an address, as conntrack(8) writes it.
 net() {
-	[ "$1" = 4 ] && echo "10.99.$2.$3" || echo "fd99:$2::$3"
+	case $1-$2 in
+	4-*) echo "10.99.$2.$3" ;;
+	6-0) echo "fd99::$3" ;;
+	*) echo "fd99:$2::$3" ;;
+	esac
 }
 
 # entries NS FAMILY PROTO...: ids of the flows that were opened to or by the hosts of
