@@ -482,12 +482,60 @@ used() {
 		[[ $answer != *8080* ]] || fail "a rule for another user applies: $answer"
 }
 
+# What a socket has set counts: its mark, for rules and routes, and its user, for routes.
+sent_by() {
+	host "$1" && in_ns "$a" nft -f - <<-EOT || return
+		table $ip t {
+			chain output {
+				type nat hook output priority -100
+				meta mark 5 accept
+				udp dport 80 dnat to $l$peer$r_:8080
+			}
+		}
+	EOT
+	{
+		echo "link add user type dummy"
+		echo "link add marked type dummy"
+		for dev in user marked; do
+			addresses $dev 10.97.0.1/24 fd97::1/64
+			echo "link set $dev up"
+		done
+	} | ip -n "$a" -batch - || return
+	ip -n "$a" "-$f" route add default dev user table 77 &&
+		ip -n "$a" "-$f" route add default dev marked table 78 &&
+		ip -n "$a" "-$f" rule add uidrange 65534-65534 lookup 77 &&
+		ip -n "$a" "-$f" rule add fwmark 5 lookup 78 || fail "cannot set routes" || return
+	set -- "$l$me$r_" "$l$(dst "$1" 1)$r_"
+	scene "$a" "$f" sent < <(
+		echo "udp c from 20001 mark 5"
+		echo "udp d from 20002"
+		echo "spawn w"
+		echo "on w uid 65534"
+		echo "on w udp e from 20003"
+		for i in 1 2 3; do
+			echo "sh looptrack -j -n $a explain udp $1:2000$i $2:80 >$tmp/rules$i"
+			echo "sh looptrack -j -n $a explain udp $1:2000$i $2:81 >$tmp/route$i"
+		done
+		echo "quit w"
+	) || return
+	answer=$(<"$tmp/rules1") && says '"mark":5' '"out":"marked"' "No NAT rule changes it" || return
+	answer=$(<"$tmp/rules2") && says '"mark":0' "would send it to $l$peer$r_:8080" || return
+	answer=$(<"$tmp/rules3") && says '"mark":0' "would send it to $l$peer$r_:8080" || return
+	answer=$(<"$tmp/route1") && says '"out":"marked"' || return
+	answer=$(<"$tmp/route3") && says '"out":"user"' || return
+	answer=$(<"$tmp/route2")
+	[[ $answer != *'"out":"user"'* && $answer != *'"out":"marked"'* ]] ||
+		fail "another socket's route: $answer"
+}
+
 either "rules for a mark and a zone, IPv4" matched 4
 either "rules for a mark and a zone, IPv6" matched 6
 either "a mark of the first hook, IPv4" marked 4
 either "a mark of the first hook, IPv6" marked 6
 either "rules for a user, IPv4" used 4
 either "rules for a user, IPv6" used 6
+either "mark and user of the sender, IPv4" sent_by 4
+either "mark and user of the sender, IPv6" sent_by 6
 either "no NAT, no route, IPv6" ends 6
 either "no NAT, no route, IPv4" ends 4
 either "backends at random, IPv4" random 4

@@ -40,9 +40,9 @@
  *					a port may be written 20000+%
  *	zero				counters to zero
  *
- * Options: from PORT, at ADDR, dev DEVICE, reuseport, noreuse (of the address,
- * which is the default for TCP), reuse (for UDP), transparent, freebind, fastopen,
- * mptcp, idle (a listener that does not accept).
+ * Options: from PORT, at ADDR, dev DEVICE, mark NUMBER, reuseport, noreuse (of the
+ * address, which is the default for TCP), reuse (for UDP), transparent, freebind,
+ * fastopen, mptcp, idle (a listener that does not accept).
  *
  * At the end the counters, as key=value words on one line:
  *	asked		questions that waited for an answer

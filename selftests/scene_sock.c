@@ -332,6 +332,7 @@ static void failed(int error)
 struct options {
 	const char *at, *dev;
 	const char *from;
+	int mark;
 	bool reuse, reuseport, transparent, freebind, fastopen, mptcp, idle;
 };
 
@@ -352,6 +353,8 @@ static struct options options(char **word, bool reuse)
 			o.at = *++word;
 		else if (!strcmp(*word, "dev") && word[1])
 			o.dev = *++word;
+		else if (!strcmp(*word, "mark") && word[1])
+			o.mark = atoi(*++word);
 		else if (!strcmp(*word, "reuse"))
 			o.reuse = true;
 		else if (!strcmp(*word, "noreuse"))
@@ -395,6 +398,8 @@ static int make(int type, const struct options *o)
 	if (o->freebind)
 		set(fd, family == AF_INET ? SOL_IP : SOL_IPV6,
 		    family == AF_INET ? IP_FREEBIND : FREEBIND6, 1);
+	if (o->mark)
+		set(fd, SOL_SOCKET, SO_MARK, o->mark);
 	if (o->dev && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, o->dev, strlen(o->dev)))
 		goto refused;
 	if (!o->from && !o->at)

@@ -32,24 +32,27 @@ enum exit_code outdated_suspect(json_t *flow, struct finding **finding)
 
 /* Without a socket of this host that sends the flow rules for users say something else than
  * they did, in either direction; and so do rules for the mark of an entry, as the question is
- * about one without.
+ * about one without. A socket of this host may send from an address that is not this host's
+ * (IP_TRANSPARENT): then the question was about a packet that arrives, and its first one left.
  */
 static enum exit_code outdated(json_t *flow, const json_t *rules, struct finding **finding)
 {
 	enum exit_code code = outdated_suspect(flow, finding);
-	char mark[40] = "0";
+	uint32_t mark = json_integer_value(json_object_get(rules, "mark"));
 	bool arrives = json_object_get(rules, "in");
+	char other[40] = "";
 
 	if (code)
 		return code;
 	if (json_object_get(rules, "flow_mark"))
-		snprintf(mark, sizeof(mark), "0 or %u, that of its flow",
+		snprintf(other, sizeof(other), " or %u, that of its flow",
 			 (uint32_t)json_integer_value(json_object_get(rules, "flow_mark")));
 	finding_cause(*finding,
-		      "not answered, and made by other rules than there are now. %s That is for a packet %s%s with mark %s; filter rules and rules that set marks were not read",
+		      "not answered, and the rules would decide otherwise now. %s That is for a packet %s%s with mark %u%s; filter rules, rules that set marks and rules for what else a packet carries (MAC address, bridge port, TTL, DSCP, length) were not read",
 		      out_text(rules, "text"), arrives ? "that comes by " : "of this host",
-		      arrives ? out_text(rules, "in") : "", mark);
+		      arrives ? out_text(rules, "in") : "", mark, other);
 	(*finding)->unsure = (!arrives && !json_object_get(rules, "sender")) ||
+			     (arrives && json_object_get(flow, "owner")) ||
 			     json_integer_value(json_object_get(flow, "mark"));
 	(*finding)->fixable = !(*finding)->unsure;
 	if ((*finding)->unsure)

@@ -22,7 +22,8 @@
 /*
  * The way of the packet:
  *
- *	sent here	route, LOCAL_OUT, route again if the address was changed,
+ *	sent here	route, with mark, device and user of the socket that sends it;
+ *			LOCAL_OUT, route again if the address was changed,
  *			POST_ROUTING. By lo it comes back, and NAT asks no rules then.
  *	arriving	PRE_ROUTING, route; then LOCAL_IN if it is for this host,
  *			else POST_ROUTING
@@ -41,6 +42,7 @@ static_assert((int)NF_LOOPTRACK_HOOK_POST_ROUTING == (int)NF_INET_POST_ROUTING);
  * @zone: conntrack zone
  * @flow: as its client sends it
  * @in: the device it comes by, or NULL
+ * @is_marked: its mark was given, and is not that of the socket that sends it
  * @question: with the packet as it is now
  */
 struct lt_first {
@@ -48,6 +50,7 @@ struct lt_first {
 	struct nf_conntrack_zone zone;
 	struct nf_conntrack_tuple flow;
 	struct net_device *in;
+	bool is_marked;
 	struct lt_question question;
 };
 
@@ -127,7 +130,7 @@ lt_rules_derived_device(struct net *net, const struct nf_conntrack_tuple *flow,
 		.src.l3num = flow->src.l3num,
 		.dst.u3 = flow->src.u3,
 	};
-	struct dst_entry *dst = lt_route_output(net, &back, 0);
+	struct dst_entry *dst = lt_route_output(net, NULL, &back, 0);
 	struct net_device *dev;
 
 	if (IS_ERR(dst)) {
@@ -259,19 +262,18 @@ static struct dst_entry *lt_rules_route(const struct lt_first *first)
 {
 	const struct lt_question *q = &first->question;
 
-	return lt_route_output(q->net, &q->packet, q->marks.packet);
+	return lt_route_output(q->net, q->sk, &q->packet, q->marks.packet);
 }
 
 /* The socket that sends the flow, referenced, or NULL: none has these addresses and
  * ports yet.
  */
-static struct sock *lt_rules_sender_get(const struct lt_question *q,
-					const struct net_device *dev)
+static struct sock *lt_rules_sender_get(const struct lt_question *q, int ifindex)
 {
 	struct sock *sk;
 
 	if (q->packet.dst.protonum != IPPROTO_TCP)
-		return lt_sock_server_get(q->net, &q->packet, dev->ifindex);
+		return lt_sock_server_get(q->net, &q->packet, ifindex);
 
 	sk = lt_sock_find(q->net, &q->packet, NULL);
 	if (!sk || sk_fullsock(sk))
@@ -280,14 +282,63 @@ static struct sock *lt_rules_sender_get(const struct lt_question *q,
 	return NULL;
 }
 
+/* Find the socket that sends the flow, and the route that it has. One that is bound to
+ * another device than the route leads to for others is found if it is of TCP.
+ */
+static struct dst_entry *lt_rules_leave(struct lt_first *first)
+{
+	struct lt_question *q = &first->question;
+	struct dst_entry *dst = lt_rules_route(first);
+
+	q->sk = lt_rules_sender_get(q, IS_ERR(dst) ? 0 : dst->dev->ifindex);
+	if (!q->sk)
+		return dst;
+
+	if (!first->is_marked)
+		q->marks.packet = READ_ONCE(q->sk->sk_mark);
+	if (!IS_ERR(dst))
+		dst_release(dst);
+	return lt_rules_route(first);
+}
+
 /* Return: 0 or -EMSGSIZE. */
 static int lt_rules_put_sender(const struct lt_first *first)
 {
-	struct sock *sk = first->question.sk;
+	const struct lt_question *q = &first->question;
 
-	return sk ? nla_put_u64_64bit(first->msg, NF_LOOPTRACK_A_RULES_SENDER,
-				      lt_sock_cookie(sk),
-				      NF_LOOPTRACK_A_RULES_PAD) : 0;
+	if (nla_put_u32(first->msg, NF_LOOPTRACK_A_RULES_MARK, q->marks.packet))
+		return -EMSGSIZE;
+
+	return q->sk ? nla_put_u64_64bit(first->msg, NF_LOOPTRACK_A_RULES_SENDER,
+					 lt_sock_cookie(q->sk),
+					 NF_LOOPTRACK_A_RULES_PAD) : 0;
+}
+
+/* The hooks, with the first route. Return: 0 or -EMSGSIZE. */
+static int lt_rules_walk_hooks(struct lt_first *first, struct dst_entry *dst)
+{
+	struct lt_question *q = &first->question;
+	int go;
+
+	if (IS_ERR(dst))
+		return lt_rules_put_end(first, NF_INET_LOCAL_OUT, NULL, -EHOSTUNREACH);
+
+	go = lt_rules_step(first, NF_INET_LOCAL_OUT, dst->dev, dst);
+	/* As NAT does, which looks at the address only. */
+	if (go > 0 && !nf_inet_addr_cmp(&q->packet.dst.u3, &first->flow.dst.u3)) {
+		dst_release(dst);
+		dst = lt_rules_route(first);
+		if (IS_ERR(dst))
+			return lt_rules_put_end(first, NF_INET_POST_ROUTING, NULL,
+						-EHOSTUNREACH);
+	}
+	if (go > 0)
+		go = lt_rules_step(first, NF_INET_POST_ROUTING, dst->dev, dst);
+	if (go > 0)
+		go = lt_rules_put_leaves(first, dst->dev);
+	dst_release(dst);
+
+	return go;
 }
 
 /* Return: 0 or -EMSGSIZE. */
@@ -295,41 +346,21 @@ static int lt_rules_walk_sent(struct lt_first *first)
 {
 	struct lt_question *q = &first->question;
 	struct dst_entry *dst;
-	int go;
+	int err;
 
 	if (nla_put_flag(first->msg, NF_LOOPTRACK_A_RULES_IS_SENT))
 		return -EMSGSIZE;
 
-	dst = lt_rules_route(first);
-	if (IS_ERR(dst))
-		return lt_rules_put_end(first, NF_INET_LOCAL_OUT, NULL, -EHOSTUNREACH);
-
-	q->sk = lt_rules_sender_get(q, dst->dev);
-	go = lt_rules_put_sender(first) ?:
-	     lt_rules_step(first, NF_INET_LOCAL_OUT, dst->dev, dst);
-	if (go <= 0)
-		goto out;
-
-	/* As NAT does, which looks at the address only. */
-	if (!nf_inet_addr_cmp(&q->packet.dst.u3, &first->flow.dst.u3)) {
+	dst = lt_rules_leave(first);
+	err = lt_rules_put_sender(first);
+	if (!err)
+		err = lt_rules_walk_hooks(first, dst);
+	else if (!IS_ERR(dst))
 		dst_release(dst);
-		dst = lt_rules_route(first);
-		if (IS_ERR(dst)) {
-			go = lt_rules_put_end(first, NF_INET_POST_ROUTING, NULL,
-					      -EHOSTUNREACH);
-			dst = NULL;
-			goto out;
-		}
-	}
-
-	go = lt_rules_step(first, NF_INET_POST_ROUTING, dst->dev, dst);
-	if (go > 0)
-		go = lt_rules_put_leaves(first, dst->dev);
-out:
-	dst_release(dst);
 	if (q->sk)
 		sock_gen_put(q->sk);
-	return go;
+
+	return err;
 }
 
 /* Is what comes by the device, and is for another host, sent there? */
@@ -385,14 +416,11 @@ static int lt_rules_walk_arriving(struct lt_first *first)
 
 static int lt_rules_put_question(const struct lt_first *first)
 {
-	const struct lt_question *q = &first->question;
-
 	return nla_put_u8(first->msg, NF_LOOPTRACK_A_RULES_PROTOCOL,
 			  first->flow.dst.protonum) ?:
 	       nla_put_u16(first->msg, NF_LOOPTRACK_A_RULES_ZONE, first->zone.id) ?:
 	       lt_nlmsg_put_tuple(first->msg, NF_LOOPTRACK_A_RULES_FLOW,
-				  &first->flow) ?:
-	       nla_put_u32(first->msg, NF_LOOPTRACK_A_RULES_MARK, q->marks.packet);
+				  &first->flow);
 }
 
 /* With RCU read lock. */
@@ -421,7 +449,9 @@ static int lt_rules_fill(struct lt_first *first, struct genl_info *info)
 	if (is_sent)
 		return lt_rules_walk_sent(first);
 
-	if (nla_put_u32(first->msg, NF_LOOPTRACK_A_RULES_IN, in->ifindex) ||
+	if (nla_put_u32(first->msg, NF_LOOPTRACK_A_RULES_MARK,
+			first->question.marks.packet) ||
+	    nla_put_u32(first->msg, NF_LOOPTRACK_A_RULES_IN, in->ifindex) ||
 	    (!info->attrs[NF_LOOPTRACK_A_RULES_IN] &&
 	     nla_put_flag(first->msg, NF_LOOPTRACK_A_RULES_IS_DERIVED)))
 		return -EMSGSIZE;
@@ -450,6 +480,7 @@ int looptrack_nl_rules_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 	nf_ct_zone_init(&first.zone, zone ? nla_get_u16(zone) : NF_CT_DEFAULT_ZONE_ID,
 			NF_CT_DEFAULT_ZONE_DIR, 0);
+	first.is_marked = mark;
 	first.question = (struct lt_question) {
 		.net = genl_info_net(info),
 		.zone = &first.zone,

@@ -15,8 +15,14 @@
 #include "core/route.h"
 #include "core/rules.h"
 
+/* The device that a socket is bound to, or 0. */
+static int lt_route_device(const struct sock *sk)
+{
+	return sk ? READ_ONCE(sk->sk_bound_dev_if) : 0;
+}
+
 #if IS_ENABLED(CONFIG_IPV6)
-static struct dst_entry *lt_route_output6(struct net *net,
+static struct dst_entry *lt_route_output6(struct net *net, const struct sock *sk,
 					  const struct nf_conntrack_tuple *t,
 					  u32 mark)
 {
@@ -26,10 +32,11 @@ static struct dst_entry *lt_route_output6(struct net *net,
 		.flowi6_proto = t->dst.protonum,
 		.fl6_sport = t->src.u.all,
 		.fl6_dport = t->dst.u.all,
+		.flowi6_oif = lt_route_device(sk),
 		.flowi6_mark = mark,
-		.flowi6_uid = sock_net_uid(net, NULL),
+		.flowi6_uid = sock_net_uid(net, sk),
 	};
-	struct dst_entry *dst = ip6_route_output(net, NULL, &fl6);
+	struct dst_entry *dst = ip6_route_output(net, sk, &fl6);
 
 	if (!dst->error)
 		return dst;
@@ -50,7 +57,7 @@ static int lt_route_input6(struct sk_buff *skb)
 	return 0;
 }
 #else
-static struct dst_entry *lt_route_output6(struct net *net,
+static struct dst_entry *lt_route_output6(struct net *net, const struct sock *sk,
 					  const struct nf_conntrack_tuple *t,
 					  u32 mark)
 {
@@ -63,7 +70,7 @@ static int lt_route_input6(struct sk_buff *skb)
 }
 #endif
 
-static struct dst_entry *lt_route_output4(struct net *net,
+static struct dst_entry *lt_route_output4(struct net *net, const struct sock *sk,
 					  const struct nf_conntrack_tuple *t,
 					  u32 mark)
 {
@@ -73,8 +80,9 @@ static struct dst_entry *lt_route_output4(struct net *net,
 		.flowi4_proto = t->dst.protonum,
 		.fl4_sport = t->src.u.all,
 		.fl4_dport = t->dst.u.all,
+		.flowi4_oif = lt_route_device(sk),
 		.flowi4_mark = mark,
-		.flowi4_uid = sock_net_uid(net, NULL),
+		.flowi4_uid = sock_net_uid(net, sk),
 		/* As for a packet that NAT has changed: see ip_route_me_harder(). */
 		.flowi4_flags = FLOWI_FLAG_ANYSRC,
 	};
@@ -86,21 +94,23 @@ static struct dst_entry *lt_route_output4(struct net *net,
 /**
  * lt_route_output() - the route of a packet that this host sends
  * @net: network namespace
+ * @sk: full socket that sends it, whose device and user count; or NULL, and the user is
+ *	root of the namespace
  * @t: the packet; of IPv6 only if that is enabled
  * @mark: its mark
  *
- * By the rules for the user root, without a socket. IPsec policies are not looked up.
+ * IPsec policies are not looked up.
  *
  * Context: any but hard interrupts; doesn't sleep.
  * Return: the route, for the caller to release; or ERR_PTR() if there is none.
  */
-struct dst_entry *lt_route_output(struct net *net,
+struct dst_entry *lt_route_output(struct net *net, const struct sock *sk,
 				  const struct nf_conntrack_tuple *t, u32 mark)
 {
 	if (t->src.l3num == NFPROTO_IPV6)
-		return lt_route_output6(net, t, mark);
+		return lt_route_output6(net, sk, t, mark);
 
-	return lt_route_output4(net, t, mark);
+	return lt_route_output4(net, sk, t, mark);
 }
 
 /**

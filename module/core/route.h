@@ -8,8 +8,9 @@
 struct dst_entry;
 struct lt_question;
 struct net;
+struct sock;
 
-struct dst_entry *lt_route_output(struct net *net,
+struct dst_entry *lt_route_output(struct net *net, const struct sock *sk,
 				  const struct nf_conntrack_tuple *t, u32 mark);
 struct dst_entry *lt_route_input(const struct lt_question *question);
 
