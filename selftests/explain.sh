@@ -390,6 +390,34 @@ refusals() {
 	EOT
 }
 
+# Flows of other hosts through this one, with ports that sockets of this host have: one
+# without an address has them for this host's addresses only.
+foreign() {
+	local from=10.99.0.2 to
+
+	names "$1"
+	[ "$1" = 4 ] || from="[fd99::2]"
+	topology && snat "$r" nft "$1" masquerade || return
+	a=$r to=$(server "$1")
+	started here "$r" exclusions_talk serve udp 7000 &&
+		started tcp "$r" exclusions_talk serve tcp 7000 &&
+		started there "$s" exclusions_talk serve udp 7000 &&
+		started other "$s" exclusions_talk serve tcp 7000 || return
+	for proto in udp tcp; do
+		in_ns "$c0" exclusions_talk ask -s 7000 "$proto" "$to" 7000 hello >/dev/null
+	done
+	[ "$1" = 4 ] || to="[$to]"
+	bash -e < <(
+		ask udp udp "'$from:7000' '$to:7000'" | sed 's/^sh //'
+		ask tcp tcp "'$from:7000' '$to:7000'" | sed 's/^sh //'
+	)
+	says udp ok "its sockets are elsewhere" '"client":null' '!takes what is sent there' || return
+	says tcp over '"client":null' '!takes what is sent there' || return
+	looptrack -j -n "$r" flow list --dport 7000 >"$tmp/list"
+	! grep -q '"client":\|"server":' "$tmp/list" ||
+		fail "a socket of this host is said to be another's: $(<"$tmp/list")"
+}
+
 either "a redirected connection, IPv4" healthy 4
 either "a redirected connection, IPv6" healthy 6
 either "an entry of an earlier socket, IPv4" stale 4
@@ -402,6 +430,8 @@ either "about to be opened, IPv4" opening 4
 either "about to be opened, IPv6" opening 6
 either "an entry that was lost, IPv4" lost 4
 either "an entry that was lost, IPv6" lost 6
+either "flows of others, ports of this host's, IPv4" foreign 4
+either "flows of others, ports of this host's, IPv6" foreign 6
 either "datagrams, IPv4" datagrams 4
 either "datagrams, IPv6" datagrams 6
 subtest "a zone" zoned 4

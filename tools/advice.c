@@ -142,7 +142,7 @@ static void advise_rewritten(struct advice *advice)
 	say(advice,
 	    "It works, but its server sees another source port than its client has: another flow had that when this one was opened.",
 	    "The port is in use. If the server has to see it, let the client choose another one.");
-	if (!strcmp(state, "live"))
+	if (!strcmp(state, "live") || !strcmp(state, "remote"))
 		return;
 	if (is_enforced(advice, "ports")) {
 		say_next(advice,
@@ -268,7 +268,7 @@ static void advise_elsewhere(struct advice *advice)
 	size_t i;
 
 	say(advice,
-	    "Rules have put the flow into another zone of conntrack's than the one that was asked.",
+	    "There is a flow with these addresses and ports in another zone of conntrack's than the one that was asked.",
 	    "Ask for it there:");
 	json_array_foreach(zones, i, zone)
 		add_flow_in(advice, "explain", zone, advice->tuple);
@@ -278,7 +278,9 @@ static void advise_missing(struct advice *advice)
 {
 	if (!strcmp(out_text(fact(advice, "stack", "client"), "state"), "syn-sent")) {
 		say(advice,
-		    "The client sends its SYN, and conntrack has no entry: a rule drops it, or keeps it from conntrack.",
+		    json_is_true(json_object_get(advice->facts, "is_tracking")) ?
+		    "The client sends its SYN, and conntrack has no entry: a rule drops it, or keeps it from conntrack." :
+		    "The client sends its SYN and has no answer. conntrack has not a single entry here: no rule asks for it, or a rule drops the SYN.",
 		    "See where it ends:");
 		add_flow(advice, "trace", advice->tuple);
 		return;

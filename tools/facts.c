@@ -4,6 +4,7 @@
 
 #include <linux/nf_looptrack.h>
 
+#include "ctnl.h"
 #include "facts.h"
 #include "modes.h"
 #include "nat.h"
@@ -12,6 +13,7 @@
 #include "route.h"
 #include "rules.h"
 #include "stack.h"
+#include "verdict.h"
 
 /* How many of each kind are told. */
 #define MANY	16
@@ -118,8 +120,12 @@ static void look_at_flow(struct search *search, json_t *flow)
 static enum exit_code take_flow(json_t *flow, void *arg)
 {
 	struct search *search = arg;
+	struct endpoint ends[2];
 
-	set(search, "is_tracking", json_true());
+	/* Each family has hooks of its own, which come with the first rule that needs them. */
+	endpoint_read_tuple(ends, json_object_get(flow, "original"));
+	if (ends->family == search->question->ends->family)
+		set(search, "is_tracking", json_true());
 	if (json_equal(json_object_get(flow, "protocol"), get(search, "protocol")))
 		look_at_flow(search, flow);
 	json_decref(flow);
@@ -236,19 +242,6 @@ static void find_ends(const struct search *search, struct endpoint client[2],
 	server[1] = client[0];
 }
 
-static enum exit_code add_stack(struct search *search)
-{
-	struct endpoint client[2], server[2];
-	enum exit_code code;
-	json_t *stack;
-
-	find_ends(search, client, server);
-	code = stack_get(search->question->protocol, client, server, &stack);
-	if (!code)
-		set(search, "stack", stack);
-	return code;
-}
-
 /* To its source, and to where NAT sends it. */
 static enum exit_code add_routes(struct search *search)
 {
@@ -268,8 +261,40 @@ static enum exit_code add_routes(struct search *search)
 	return code;
 }
 
-enum exit_code facts_get(struct nl *nl, const struct question *question,
-			 const struct rules_packet *packet, json_t **facts)
+static enum exit_code add_stack(struct search *search)
+{
+	json_t *routes = get(search, "routes"), *stack;
+	struct endpoint client[2], server[2];
+	enum exit_code code;
+
+	find_ends(search, client, server);
+	code = stack_get(search->question->protocol,
+			 client, route_is_local(json_object_get(routes, "source")),
+			 server, route_is_to_here(json_object_get(routes, "destination")), &stack);
+	if (!code)
+		set(search, "stack", stack);
+	return code;
+}
+
+/* Only of a connection that may be the wrong way round: to ask conntrack itself may load a
+ * module. Where it can't be asked, nothing is proved.
+ */
+static void add_pickup(struct search *search)
+{
+	struct question question = *search->question;
+	struct ctnl_entry entry = {};
+	struct ctnl ctnl = {};
+
+	if (!json_is_object(get(search, "conntrack")) || !verdict_may_be_reversed(search->facts))
+		return;
+	endpoint_read_tuple(question.ends, json_object_get(get(search, "conntrack"), "original"));
+	if (!ctnl_open(&ctnl) && !ctnl_get(&ctnl, &question, &entry))
+		set(search, "is_picked_up", json_boolean(entry.pickup));
+	ctnl_close(&ctnl);
+}
+
+static enum exit_code collect(struct nl *nl, const struct question *question,
+			      const struct rules_packet *packet, json_t **facts)
 {
 	struct search search = { .question = question, .facts = json_object() };
 	enum exit_code code;
@@ -291,14 +316,43 @@ enum exit_code facts_get(struct nl *nl, const struct question *question,
 	if (!code)
 		code = add_rules(nl, &search, packet);
 	if (!code)
-		code = add_stack(&search);
-	if (!code)
 		code = add_routes(&search);
+	if (!code)
+		code = add_stack(&search);
 	if (code) {
 		json_decref(search.facts);
 		return code;
 	}
+	add_pickup(&search);
 	set(&search, "path", path_get(search.facts));
 	*facts = search.facts;
 	return EXIT_OK;
+}
+
+/* The sockets are looked at last. Has a connection come about since conntrack was asked? */
+static enum exit_code is_late(struct nl *nl, const struct question *question, const json_t *facts,
+			      bool *late)
+{
+	json_t *client = json_object_get(json_object_get(facts, "stack"), "client"), *flow = NULL;
+	enum exit_code code = EXIT_OK;
+
+	if (json_is_null(json_object_get(facts, "conntrack")) && json_is_object(client))
+		code = flow_find(nl, question, &flow);
+	*late = flow;
+	json_decref(flow);
+	return code;
+}
+
+enum exit_code facts_get(struct nl *nl, const struct question *question,
+			 const struct rules_packet *packet, json_t **facts)
+{
+	enum exit_code code = collect(nl, question, packet, facts);
+	bool late = false;
+
+	if (!code) {
+		code = is_late(nl, question, *facts, &late);
+		if (code || late)
+			json_decref(*facts);
+	}
+	return !code && late ? collect(nl, question, packet, facts) : code;
 }

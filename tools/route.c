@@ -119,9 +119,17 @@ enum exit_code route_get(const struct endpoint *from, const struct endpoint *to,
 	return code;
 }
 
+static bool is_type(const json_t *route, unsigned int type)
+{
+	return !strcmp(out_text(route, "type"), type_words[type]);
+}
+
 bool route_is_local(const json_t *route)
 {
-	const char *type = json_string_value(json_object_get(route, "type"));
+	return is_type(route, RTN_LOCAL);
+}
 
-	return type && !strcmp(type, "local");
+bool route_is_to_here(const json_t *route)
+{
+	return !is_type(route, RTN_UNICAST) && strcmp(out_text(route, "type"), "none");
 }

@@ -25,4 +25,7 @@ enum exit_code route_get(const struct endpoint *from, const struct endpoint *to,
 /* Does such an answer say that the destination is an address of this host? */
 bool route_is_local(const json_t *route);
 
+/* Or that it is a group or all hosts of a network, and so for this host, too? */
+bool route_is_to_here(const json_t *route);
+
 #endif /* ROUTE_H */

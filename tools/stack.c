@@ -14,6 +14,8 @@
  * struct view - the sockets of a flow, as they are found
  * @client: ends of the client's socket
  * @server: ends of the server's
+ * @is_from_here: the client's end is an address of this host
+ * @is_to_here: what is sent to the server's end is for this host
  * @stack: what was found
  * @rank: how well the client's socket fits: a UDP socket need not be connected, nor bound
  *	to an address
@@ -21,6 +23,8 @@
 struct view {
 	const struct endpoint *client;
 	const struct endpoint *server;
+	bool is_from_here;
+	bool is_to_here;
 	json_t *stack;
 	int rank;
 };
@@ -36,10 +40,19 @@ static bool is_connected(const struct diag_socket *sock)
 	return sock->remote.family != AF_UNSPEC;
 }
 
-/* How well a UDP socket fits that sends to whom it likes; 0 if it does not. */
-static int rank_sender(const struct diag_socket *sock, const struct endpoint *end)
+/* Is this a socket's end? One without an address has the port of this host's addresses. */
+static bool has_port(const struct diag_socket *sock, const struct endpoint *end, bool is_here)
 {
-	if (sock->protocol != IPPROTO_UDP || is_connected(sock) || !diag_serves(sock, end))
+	return endpoint_is_same(&sock->local, end) || (is_here && diag_serves(sock, end));
+}
+
+/* How well a UDP socket fits that sends to whom it likes; 0 if it does not. */
+static int rank_sender(const struct diag_socket *sock, const struct view *view)
+{
+	const struct endpoint *end = &view->client[0];
+
+	if (sock->protocol != IPPROTO_UDP || is_connected(sock) ||
+	    !has_port(sock, end, view->is_from_here))
 		return 0;
 	return endpoint_is_same(&sock->local, end) ? 2 : 1;
 }
@@ -85,7 +98,7 @@ static void add_client(struct view *view, json_t *socket, int rank)
 static enum exit_code take(const struct diag_socket *sock, void *arg)
 {
 	struct view *view = arg;
-	int rank = has_ends(sock, view->client) ? 3 : rank_sender(sock, &view->client[0]);
+	int rank = has_ends(sock, view->client) ? 3 : rank_sender(sock, view);
 	bool listens = sock->protocol == IPPROTO_TCP ?
 		       sock->state == NF_LOOPTRACK_SOCKET_LISTEN : !is_connected(sock);
 	json_t *socket = diag_json(sock);
@@ -94,9 +107,9 @@ static enum exit_code take(const struct diag_socket *sock, void *arg)
 		add_client(view, socket, rank);
 	else if (has_ends(sock, view->server))
 		json_object_set(view->stack, "server", socket);
-	else if (listens && diag_serves(sock, &view->server[0]))
+	else if (listens && has_port(sock, &view->server[0], view->is_to_here))
 		add(view->stack, "listeners", socket);
-	else if (diag_serves(sock, &view->client[0]))
+	else if (has_port(sock, &view->client[0], view->is_from_here))
 		add(view->stack, "port", socket);
 	else if (endpoint_is_same(&sock->remote, &view->server[1]))
 		add(view->stack, "peers", socket);
@@ -120,11 +133,12 @@ static void name(json_t *stack)
 	json_decref(all);
 }
 
-enum exit_code stack_get(uint8_t protocol, const struct endpoint client[2],
-			 const struct endpoint server[2], json_t **stack)
+enum exit_code stack_get(uint8_t protocol, const struct endpoint client[2], bool is_from_here,
+			 const struct endpoint server[2], bool is_to_here, json_t **stack)
 {
 	struct view view = {
-		.client = client, .server = server,
+		.client = client, .is_from_here = is_from_here,
+		.server = server, .is_to_here = is_to_here,
 		.stack = json_pack("{s:n, s:n, s:[], s:[], s:[]}", "client", "server",
 				   "listeners", "port", "peers"),
 	};

@@ -129,10 +129,7 @@ static bool is_listening(json_t *sockets, json_t *tuple, const char *port_key)
 	return false;
 }
 
-/* A connection does not come from a port that somebody listens at, to one that nobody
- * of this host does.
- */
-static bool is_reversed(const json_t *facts)
+bool verdict_may_be_reversed(const json_t *facts)
 {
 	json_t *flow = json_object_get(facts, "conntrack");
 	json_t *client = in_stack(facts, "client");
@@ -179,17 +176,29 @@ static bool is_orphaned(const json_t *facts, const json_t *flow)
 		json_object_get(json_object_get(flow, "owner"), "cookie"));
 }
 
-/* Has an end on this host no socket, though the connection looks open? */
+/* Does the entry look as if both ends were there? */
+static bool is_open(const json_t *facts, const json_t *flow)
+{
+	return !is_tcp(facts) || is_word(flow, "tcp_state", "established") ||
+	       is_word(flow, "tcp_state", "fin-wait") || is_word(flow, "tcp_state", "close-wait");
+}
+
+static bool has_socket(const json_t *facts, const json_t *flow, const char *end)
+{
+	return json_object_get(flow, end) || stack_is_alive(in_stack(facts, end));
+}
+
+/* Has an end on this host no socket, though the flow looks open? */
 static bool is_unknown(const json_t *facts, const json_t *flow)
 {
+	bool is_served = !is_tcp(facts) && json_array_size(in_stack(facts, "listeners"));
+
 	if (is_socketless(facts, flow))
 		return true;
-	if (!is_tcp(facts) || !is_word(flow, "tcp_state", "established"))
+	if (!is_open(facts, flow))
 		return false;
-	return (is_from_here(facts) && !json_object_get(flow, "client") &&
-		!stack_is_alive(in_stack(facts, "client"))) ||
-	       (is_to_here(facts) && !json_object_get(flow, "server") &&
-		!stack_is_alive(in_stack(facts, "server")));
+	return (is_from_here(facts) && !has_socket(facts, flow, "client")) ||
+	       (is_to_here(facts) && !is_served && !has_socket(facts, flow, "server"));
 }
 
 static enum verdict judge_flow(const json_t *facts, const json_t *flow)
@@ -198,7 +207,8 @@ static enum verdict judge_flow(const json_t *facts, const json_t *flow)
 		return VERDICT_LOOP;
 	if (is_over(facts, flow))
 		return VERDICT_OVER;
-	if (is_reversed(facts))
+	if (verdict_may_be_reversed(facts) &&
+	    json_is_true(json_object_get(facts, "is_picked_up")))
 		return VERDICT_REVERSED;
 	if (is_orphaned(facts, flow))
 		return VERDICT_ORPHANED;
@@ -214,13 +224,16 @@ static enum verdict judge_flow(const json_t *facts, const json_t *flow)
 	return VERDICT_OK;
 }
 
-/* Where replies would come from: of another flow to the same destination, if there is
- * one, else of nothing that NAT has changed.
+/* Where replies would come from: from where the rules would send it; if they can't be asked,
+ * as of another flow to the same destination, if there is one, else of nothing that NAT has
+ * changed.
  */
 static bool is_answer(const json_t *facts, json_t *reply)
 {
-	json_t *similar = json_object_get(json_object_get(facts, "similar"), "reply");
-	json_t *tuple = similar ?: json_object_get(facts, "tuple");
+	json_t *would = rules_tuple(json_object_get(facts, "rules"));
+	json_t *similar = would ? NULL :
+			  json_object_get(json_object_get(facts, "similar"), "reply");
+	json_t *tuple = would ?: similar ?: json_object_get(facts, "tuple");
 
 	return json_equal(json_object_get(reply, "src"),
 			  json_object_get(tuple, similar ? "src" : "dst")) &&
@@ -289,15 +302,21 @@ static enum verdict judge_opening(const json_t *facts)
 enum verdict verdict_get(const json_t *facts)
 {
 	json_t *flow = json_object_get(facts, "conntrack");
+	enum verdict opening;
 
 	if (json_is_object(flow))
 		return judge_flow(facts, flow);
-	if (json_array_size(json_object_get(facts, "other_zones")))
+	/* Where a zone was named, another one may have the same addresses for its own. */
+	if (json_array_size(json_object_get(facts, "other_zones")) &&
+	    !json_integer_value(json_object_get(facts, "zone")))
 		return VERDICT_ELSEWHERE;
 	if (is_connected(facts))
-		return json_is_true(json_object_get(facts, "is_tracking")) ? VERDICT_MISSING :
-									    VERDICT_UNTRACKED;
-	if (json_array_size(json_object_get(facts, "history")))
+		return json_is_true(json_object_get(facts, "is_tracking")) ||
+		       is_word(in_stack(facts, "client"), "state", "syn-sent") ?
+		       VERDICT_MISSING : VERDICT_UNTRACKED;
+	opening = judge_opening(facts);
+	if (opening == VERDICT_FREE && json_array_size(json_object_get(facts, "history")) &&
+	    !stack_is_alive(in_stack(facts, "client")))
 		return VERDICT_GONE;
-	return judge_opening(facts);
+	return opening;
 }

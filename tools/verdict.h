@@ -66,6 +66,12 @@ enum verdict verdict_get(const json_t *facts);
 bool verdict_is_taken_over(const json_t *facts);
 
 /*
+ * Does the connection come from a port that somebody listens at, to one that nobody of this
+ * host does? It may be the wrong way round, if conntrack has not seen how it began.
+ */
+bool verdict_may_be_reversed(const json_t *facts);
+
+/*
  * Of a flow that is not there: who has the reply tuple that it would want, or NULL. As
  * far as can be told: what rules do to it is known from others to the same destination.
  */

@@ -147,6 +147,27 @@ static int lt_flow_put_socket(struct sk_buff *msg, int type,
 	return 0;
 }
 
+static bool lt_flow_has_address(const struct sock *sk)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		return !ipv6_addr_any(&sk->sk_v6_rcv_saddr);
+#endif
+	return sk->sk_rcv_saddr;
+}
+
+/* The UDP socket of what is sent. One without an address has those of this host only. */
+static struct sock *lt_flow_udp_get(struct net *net, const struct nf_conntrack_tuple *t)
+{
+	struct sock *sk = lt_sock_server_get(net, t, 0);
+
+	if (!sk || lt_sock_is_local(net, t) || lt_flow_has_address(sk))
+		return sk;
+
+	sock_gen_put(sk);
+	return NULL;
+}
+
 /* The sockets of a flow, as they are now. Either may be NULL. */
 static void lt_flow_ends(struct lt_ends *ends, const struct nf_conn *ct)
 {
@@ -158,8 +179,7 @@ static void lt_flow_ends(struct lt_ends *ends, const struct nf_conn *ct)
 		lt_ends_find(ends, ct, NULL);
 	else if (nf_ct_protonum(ct) == IPPROTO_UDP)
 		for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
-			ends->sk[dir] = lt_sock_server_get(net, lt_ct_tuple(ct, dir),
-							   0);
+			ends->sk[dir] = lt_flow_udp_get(net, lt_ct_tuple(ct, dir));
 }
 
 /* True if the client of a TCP flow must have a socket, given the entry's state. */

@@ -71,7 +71,7 @@ expect "explain: rules with too many answers to tell" 0 \
 expect_sh "explain: rules with too many answers to tell, JSON" 0 '=0=' \
 	"echo =\$(LOOPTRACK_FAKE=wild \$fake -j explain tcp $asked 2>/dev/null | grep -c agrees)="
 expect "explain: rules for the user of the sender" 0 \
-	'packets from conntrack","rules for the mark of an entry","traffic control"' \
+	'packets from conntrack","rules for the mark of an entry","rules for what else' \
 	'moved sender' -j explain tcp $asked
 expect "explain: the rules, JSON" 0 \
 	'on this host. Rules for users were asked without a user.","unread":["filter rules",' \
@@ -115,6 +115,10 @@ expect_sh "explain: no mark" 1 '"7/7" is not a number as 4096 or 0x1000' \
 	'$tool explain -m 7/7 tcp 1.2.3.4:5 6.7.8.9:10'
 expect "explain: no device" 1 'there is no device "nowhere"' '' \
 	explain -i nowhere tcp $asked
+expect "explain: a flowtable" 0 'A flowtable forwards it: these rules, and a trace,' offloaded \
+	explain tcp $asked
+expect "explain: IPVS" 0 'no rule of NAT, changes the destination: 203.0.113.1:80 becomes' virtual \
+	explain tcp $asked
 expect "explain: unprivileged" 4 'not permitted: this needs CAP_NET_ADMIN' unprivileged \
 	explain tcp $asked
 expect "explain: no module" 3 'modprobe nf_looptrack' absent explain tcp $asked
@@ -164,7 +168,12 @@ judges stale 'looptrack set stale enforce' \
 judges stale 'for an earlier socket' "{$tcp,$on,$here,$(flow),$(client established 13)}"
 judges stale 'The entry is of an earlier connection' \
 	"{$tcp,$on,$here,$(flow ',"tcp_state":"fin-wait"'),$(client syn-sent 12)}"
-judges ok '' "{${tcp/tcp/udp},$on,$here,$(flow),$(client close 13 ',"port":[{"cookie":12}]')}"
+judges ok '' "{${tcp/tcp/udp},$on,$here,$(flow),$(client close 13 \
+	',"port":[{"cookie":12}],"listeners":[{}]')}"
+judges unknown 'raw or packet sockets' \
+	"{${tcp/tcp/udp},$on,$here,$(flow),$(client close 12 ',"listeners":[]')}"
+judges unknown '' "{${tcp/tcp/udp},$on,$away,$(flow),$nobody}"
+judges unknown '' "{$tcp,$on,$away,$(flow ',"tcp_state":"close-wait"'),$nobody}"
 judges stale '' "{${tcp/tcp/udp},$on,$here,$(flow),$(client close 13 ',"port":[{"cookie":11}]')}"
 judges orphaned 'neither has a socket' \
 	"{$tcp,$on,$here,$(flow ',"is_stale":true,"is_loopback":true'),$nobody}"
@@ -177,14 +186,15 @@ judges unknown 'looptrack trace tcp' \
 judges ok '' "{$tcp,$on,$other,$(flow ',"tcp_state":"established"'),$nobody}"
 judges over 'set stale enforce' "{$tcp,$off,$here,$(flow ',"tcp_state":"time-wait"'),$nobody}"
 judges over '"commands":[]' "{$tcp,$on,$here,$(flow ',"tcp_state":"close"'),$nobody}"
-judges reversed 'audit --fix --kind reversed' "{$tcp,$on,$here,$(flow),$(client established 12 \
-	',"port":[{"sport":40000,"state":"listen"}],"listeners":[]')}"
-judges reversed "$delete" "{$tcp,$on,$here,"'"nat":[{}],'"$(flow),$(client established 12 \
-	',"port":[{"sport":40000,"state":"listen"}],"listeners":[]')}"
-judges reversed 'nf_conntrack_tcp_loose=0' "{$tcp,$on,$here,$(flow),$(client established 12 \
-	',"port":[{"sport":40000,"state":"listen"}],"listeners":[]')}"
-judges ok '' "{$tcp,$on,$here,$(flow),$(client established 12 \
-	',"port":[{"sport":40000,"state":"listen"}],"listeners":[{"sport":7000}]')}"
+midst='"is_picked_up":true'
+listens=',"port":[{"sport":40000,"state":"listen"}],"listeners":[]'
+turned="$(flow),$(client established 12 "$listens")"
+judges reversed 'audit --fix --kind reversed' "{$tcp,$on,$here,$midst,$turned}"
+judges reversed "$delete" "{$tcp,$on,$here,$midst,"'"nat":[{}],'"$turned}"
+judges reversed 'nf_conntrack_tcp_loose=0' "{$tcp,$on,$here,$midst,$turned}"
+judges ok '' "{$tcp,$on,$here,${midst/true/false},$turned}"
+judges ok '' "{$tcp,$on,$here,$turned}"
+judges ok '' "{$tcp,$on,$here,$midst,${turned/\"listeners\":[]/\"listeners\":[{\"sport\":7000\}]}}"
 loop='"nat":[{}],"history":[{"feature":"loopguard","decision":"observed","flow":'$tuple'}]'
 judges loop 'set loopguard enforce' "{$tcp,$off,$here,$(flow),$loop,$(client established 12)}"
 judges ok '' "{$tcp,$on,$here,$(flow),${loop/observed/released},$(client established 12)}"
@@ -206,10 +216,14 @@ judges missing 'The client sends its SYN' "{$tcp,$on,$away,$none,$(client syn-se
 judges free '' "{${tcp/tcp/udp},$on,$away,$none,$(client established 12)}"
 judges elsewhere "explain -w 7 tcp" "{$tcp,$on,$away,$none,$nobody,"'"other_zones":[7]}'
 judges untracked '' "{$tcp,$on,$away,${none/true/false},$(client established 12)}"
+judges missing 'or a rule drops the SYN' "{$tcp,$on,$away,${none/true/false},$(client syn-sent 12)}"
+judges free '' "{${tcp/:0/:8},$on,$away,$none,$nobody,"'"other_zones":[7]}'
 past='"history":[{"feature":"ports","decision":"observed","flow":'$tuple'}]'
 judges gone 'set ports enforce' "{$tcp,$off,$away,$none,$nobody,$past}"
 judges gone 'the feature acts by now' "{$tcp,$on,$away,$none,$nobody,$past}"
 judges gone 'monitor --feature ports' "{$tcp,$on,$away,$none,$nobody,${past/observed/kept}}"
+judges refused '' "{$tcp,$on,$here,$none,$nobody,$past}"
+judges free '' "{${tcp/tcp/udp},$on,$away,$none,$(client established 12),$past}"
 past='"history":[{"feature":"ports","decision":"kept","flow":{"src":"10.1.0.9"},"holder":'
 judges gone 'It was dead' "{$tcp,$on,$away,$none,$nobody,$past$tuple}]}"
 judges gone 'and kept it' "{$tcp,$on,$away,$none,$nobody,${past/kept/rewritten}$tuple}]}"
@@ -257,6 +271,6 @@ judges held '' "{$tcp,$off,$away,$none,$nobody,${holders/true/false},$similar}"
 if [ "$(id -u)" = 0 ]; then
 	ln -s /proc/self/ns/net "$work/it's one"
 	expect "explain: a namespace whose name a shell would take apart" 0 \
-		"looptrack -n '$work/it'\\''s one' trace tcp" gone \
+		"looptrack -n '$work/it'\\''s one' flow get tcp" gone \
 		-n "$work/it's one" explain tcp 10.1.0.2:40000 203.0.113.1:81
 fi
