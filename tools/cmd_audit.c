@@ -219,6 +219,21 @@ static enum exit_code fix(struct audit *audit, const struct question *flow,
 	return code;
 }
 
+/* The rules were asked for a while, and an answer may have come. Of what is answered the entry
+ * stays.
+ */
+static enum exit_code is_answered_now(struct audit *audit, const struct question *question,
+				      bool *answered)
+{
+	enum exit_code code;
+	json_t *flow;
+
+	code = flow_find(&audit->nl, question, &flow);
+	*answered = flow && !outdated_may_be(flow);
+	json_decref(flow);
+	return code;
+}
+
 /* An entry: is it the same finding still? Then @again is what there is to tell. */
 static enum exit_code look_at_entry(struct audit *audit, const struct suspect *before,
 				    struct finding **again)
@@ -226,7 +241,8 @@ static enum exit_code look_at_entry(struct audit *audit, const struct suspect *b
 	bool asks = before->kind == FINDING_REVERSED || (audit->fix && before->fixable);
 	struct ctnl_entry entry = {};
 	enum exit_code code = EXIT_OK;
-	struct finding *now;
+	struct finding *now = NULL;
+	bool answered = false;
 	json_t *flow;
 
 	/* First the number, or it could be that of an entry which has not been judged. */
@@ -243,7 +259,9 @@ static enum exit_code look_at_entry(struct audit *audit, const struct suspect *b
 		code = outdated_judge(&audit->nl, &before->flow, flow, &now, &audit->unasked);
 	else
 		code = judge_flow(&audit->ledger, flow, &now);
-	if (now && (!suspect_is(before, now) ||
+	if (!code && now && now->kind == FINDING_OUTDATED)
+		code = is_answered_now(audit, &before->flow, &answered);
+	if (now && (answered || !suspect_is(before, now) ||
 		    (now->kind == FINDING_REVERSED && !entry.pickup))) {
 		finding_free(now);
 		now = NULL;
@@ -362,10 +380,15 @@ static enum exit_code end(const struct audit *audit, enum exit_code code)
 			putchar('\n');
 		return code;
 	}
-	if (opt.json)
+	if (opt.json) {
 		puts(audit->sum ? "]" : "[]");
-	else
+		if (audit->unasked)
+			fail(EXIT_OK,
+			     "audit: of %lu unanswered flow%s the rules can't be asked or compared",
+			     audit->unasked, audit->unasked == 1 ? "" : "s");
+	} else {
 		show_sum(audit);
+	}
 	return audit->left ? EXIT_FOUND : EXIT_OK;
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/netfilter/nf_conntrack_common.h>
+
 #include "event.h"
 #include "explain.h"
 #include "out.h"
@@ -95,8 +97,9 @@ static void show_others(const json_t *facts, const char *key, const char *what)
 			say("There are more.");
 			break;
 		}
-		say("%s %s: %s, %s.", phrase_end(socket, "src", "sport").text, what,
-		    phrase_owner(socket).text, state_text(socket));
+		say("%s %s%s%s: %s, %s.", phrase_end(socket, "src", "sport").text, what,
+		    json_object_get(socket, "device") ? ", on device " : "",
+		    out_text(socket, "device"), phrase_owner(socket).text, state_text(socket));
 	}
 }
 
@@ -207,7 +210,10 @@ static void say_change(json_t *change)
 	json_t *holder = json_object_get(change, "holder");
 
 	if (strcmp(out_text(change, "why"), "implicit")) {
-		say("A rule changes the %s: %s becomes %s.", what, from.text, to.text);
+		say("%s changes the %s: %s becomes %s.",
+		    strcmp(out_text(change, "why"), "rule") ?
+		    "IPVS, or something else that is no rule of NAT," : "A rule",
+		    what, from.text, to.text);
 		return;
 	}
 	say("The source port is changed, though no rule asks for that: %s becomes %s.", from.text,
@@ -344,6 +350,9 @@ static void show_path(const json_t *facts)
 		say("On the second pass they carry the mark of passmark.");
 	if (pass && is_enforced(facts, "express"))
 		say("With express, rules of the second pass see the first packets only.");
+	if (json_integer_value(json_object_get(json_object_get(facts, "conntrack"), "status")) &
+	    IPS_OFFLOAD)
+		say("A flowtable forwards it: these rules, and a trace, see only the packets that it leaves to them.");
 }
 
 static void show_history(const json_t *facts, json_t *tuple)

@@ -182,8 +182,7 @@ static struct finding *gone(const struct subject *s)
 	f->fixable = !left;
 	finding_cause(f, "a %s connection, by this entry, whose %s here has no socket any more",
 		      out_text(s->flow, "tcp_state"),
-		      ledger_is_local(s->ledger, &s->original[0]) && !s->client ?
-		      "client" : "server");
+		      s->client ? "server" : "client");
 	if (left)
 		finding_remedy(f, "close the other end, %s, which waits in vain",
 			       name(text, f->cookie));

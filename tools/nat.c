@@ -2,6 +2,8 @@
 /* What NAT changed of a flow, and for whose sake. */
 #include <string.h>
 
+#include <linux/netfilter/nf_conntrack_common.h>
+
 #include "nat.h"
 #include "out.h"
 #include "stack.h"
@@ -49,11 +51,12 @@ const char *nat_holder_state(json_t *flow)
 {
 	if (json_is_true(json_object_get(flow, "is_stale")))
 		return "dead";
-	if (strcmp(out_text(flow, "protocol"), "tcp") ||
-	    stack_is_alive(json_object_get(flow, "client")) ||
+	if (stack_is_alive(json_object_get(flow, "client")) ||
 	    stack_is_alive(json_object_get(flow, "server")))
 		return "live";
-	return json_is_true(json_object_get(flow, "is_loopback")) ? "dead" : "remote";
+	if (!json_is_true(json_object_get(flow, "is_loopback")))
+		return "remote";
+	return strcmp(out_text(flow, "protocol"), "tcp") ? "live" : "dead";
 }
 
 /* Who has the port that the flow wanted: now, or had when it was decided. */
@@ -61,8 +64,8 @@ static enum exit_code add_holder(struct nl *nl, const struct question *question,
 				 json_t *event, json_t *change)
 {
 	struct question wanted = *question;
+	json_t *holder, *has, *had;
 	enum exit_code code;
-	json_t *holder;
 
 	endpoint_read_tuple(wanted.ends, json_object_get(flow, "reply"));
 	wanted.ends[1].port = json_integer_value(json_object_get(json_object_get(flow, "original"),
@@ -71,10 +74,13 @@ static enum exit_code add_holder(struct nl *nl, const struct question *question,
 	if (code)
 		return code;
 
-	json_object_set(change, "holder", json_object_get(event, "holder") ?:
-					  json_object_get(holder, "original"));
-	json_object_set(change, "holder_owner", json_object_get(holder, "owner") ?:
-						json_object_get(event, "holder_owner"));
+	has = json_object_get(holder, "original");
+	had = json_object_get(event, "holder");
+	json_object_set(change, "holder", has ?: had);
+	json_object_set(change, "holder_owner",
+			!has || json_equal(has, had) ? json_object_get(holder, "owner") ?:
+						       json_object_get(event, "holder_owner") :
+						       json_object_get(holder, "owner"));
 	json_object_set_new(change, "holder_state",
 			    json_string(holder ? nat_holder_state(holder) : "gone"));
 	json_decref(holder);
@@ -86,14 +92,16 @@ enum exit_code nat_get(struct nl *nl, const struct question *question, json_t *f
 {
 	json_t *original = json_object_get(flow, "original");
 	json_t *reply = json_object_get(flow, "reply");
+	uint32_t status = json_integer_value(json_object_get(flow, "status"));
 	bool implicit = json_is_true(json_object_get(flow, "is_rewritten"));
 	json_t *source;
 
 	*changes = json_array();
 	note(*changes, "destination", end_json(original, "dst", "dport"),
-	     end_json(reply, "src", "sport"), "rule");
+	     end_json(reply, "src", "sport"), status & IPS_DST_NAT ? "rule" : "other");
 	source = note(*changes, "source", end_json(original, "src", "sport"),
-		      end_json(reply, "dst", "dport"), implicit ? "implicit" : "rule");
+		      end_json(reply, "dst", "dport"),
+		      implicit ? "implicit" : status & IPS_SRC_NAT ? "rule" : "other");
 	if (!source || !implicit)
 		return EXIT_OK;
 	return add_holder(nl, question, flow, find_reason(history, reply), source);

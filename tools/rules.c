@@ -29,7 +29,9 @@ static const char unread_users[] = "rules for users and cgroups";
 /* What may change the packet's way and is not asked. */
 static const char *const unread[] = {
 	"filter rules", "rules that set marks", "rules that keep packets from conntrack",
-	unread_users, "rules for the mark of an entry", "traffic control",
+	unread_users, "rules for the mark of an entry",
+	"rules for what else a packet carries (MAC addresses, bridge ports, TTL, DSCP, length)",
+	"traffic control",
 	"IPsec policies", "features of this module",
 };
 
@@ -217,15 +219,30 @@ static bool is_changed_back(const json_t *modes, const json_t *rules, json_t *fl
 			  json_object_get(json_object_get(flow, "original"), "src"));
 }
 
-/* Without a word on it where the answers are so many that more questions would have more,
- * where one that is not known may be the entry's, or where a feature may have made the
- * difference.
+/* What NAT has changed is in the entry's status. IPVS changes where replies come from, and
+ * no rule of NAT has a part in it.
+ */
+static bool is_of_nat(json_t *flow)
+{
+	struct endpoint original[2], reply[2];
+	uint32_t status = status_of(flow);
+
+	endpoint_read_tuple(original, json_object_get(flow, "original"));
+	endpoint_read_tuple(reply, json_object_get(flow, "reply"));
+	return (status & IPS_SRC_NAT || endpoint_is_same(&original[0], &reply[1])) &&
+	       (status & IPS_DST_NAT || endpoint_is_same(&original[1], &reply[0]));
+}
+
+/* Without a word on it where something else than NAT made the entry,
+ * where the answers are so many that more questions would have more, where one that is not
+ * known may be the entry's, or where a feature may have made the difference.
  */
 static enum exit_code compare(struct nl *nl, const struct answers *all, json_t *flow)
 {
 	json_t *rules = all->rules;
 	bool agrees = allows(rules, flow);
-	bool is_known = agrees || (!all->incomplete && rules_variety(rules) <= MANY);
+	bool is_known = agrees || (!all->incomplete && rules_variety(rules) <= MANY &&
+				   is_of_nat(flow));
 	bool may_be_back = all->stays && json_is_true(json_object_get(rules, "is_sent"));
 	enum exit_code code = EXIT_OK;
 	json_t *modes;

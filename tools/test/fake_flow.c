@@ -76,7 +76,8 @@ static void put_redirected(unsigned int seq, int port)
 
 	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_ORIGINAL, "10.1.0.2", port, "203.0.113.1", 80);
 	put_tuple(nlh, NF_LOOPTRACK_A_FLOW_REPLY, "127.0.0.1", 7000, "10.1.0.2", port);
-	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_STATUS, 0x1ae);
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_STATUS, is("offloaded") ? 0x41ae :
+			 is("virtual") ? 0x18e : 0x1ae);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TCP_STATE, NF_LOOPTRACK_TCP_ESTABLISHED);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TIMEOUT, 431999);
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_MARK, 0x1001);
@@ -230,20 +231,25 @@ static void put_masqueraded(unsigned int seq, int protocol, int port, bool again
 }
 
 /* Redirected, unless that was taken back ("released"), and without an answer, but with
- * "settled" when asked again.
+ * "settled" when asked again, or with "settling" when asked once more. With "virtual" it was not NAT that redirected it.
  */
 static void put_unanswered(unsigned int seq, bool again)
 {
+	static unsigned int looks;
+	bool answered = again && (is("settled") || (is("settling") && looks++));
 	bool tcp = is("connected");
 	struct nlmsghdr *nlh = begin_flow(seq, tcp ? IPPROTO_TCP : IPPROTO_UDP, 0);
 	int status = is("helped") ? 0x21a8 : is("expected") ? 0x1a9 :
 		     is("released") ? 0x188 : 0x1a8;
 
-	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_STATUS,
-			 status | (again && is("settled") ? 2 : 0));
+	if (is("virtual"))
+		status &= ~0x20;
+	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_STATUS, status | (answered ? 2 : 0));
 	mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TIMEOUT, again ? 30 : 29);
 	if (is("restored"))
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_MARK, 6);
+	if (is("owned"))
+		put_owner(nlh, 12, 1000, 4711, "proxy");
 	if (tcp)
 		mnl_attr_put_u32(nlh, NF_LOOPTRACK_A_FLOW_TCP_STATE,
 				 is("opening") ? NF_LOOPTRACK_TCP_SYN_SENT :
