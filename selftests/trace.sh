@@ -338,6 +338,36 @@ dropped_memory() {
 	heard "$a" && no_end
 }
 
+# A drop is looked at once, in however many namespaces there are traces.
+dropped_once() {
+	local dir=/sys/kernel/tracing ns drops probes n0='' n1='' n2='' n3=''
+
+	[ -e "$dir/trace" ] || mount -t tracefs tracefs "$dir" 2>/dev/null
+	alone && make_ns n0 n1 n2 n3 || return
+	for ns in "$n0" "$n1" "$n2" "$n3"; do
+		trace "$ns" udp '*' '*' || return
+	done
+	grep -qw lt_drop_probe "$dir/available_filter_functions" 2>/dev/null ||
+		skip "the kernel does not trace functions" || return
+	echo 0 >"$dir/tracing_on"
+	echo lt_drop_probe >"$dir/set_ftrace_filter"
+	echo function >"$dir/current_tracer"
+	echo 1 >"$dir/events/skb/kfree_skb/enable"
+	echo 1 >"$dir/tracing_on"
+	send "$a" 127.0.0.1 7009 20
+	echo 0 >"$dir/tracing_on"
+	drops=$(grep -c ': kfree_skb: ' "$dir/trace")
+	probes=$(grep -c ': lt_drop_probe' "$dir/trace")
+	echo 0 >"$dir/events/skb/kfree_skb/enable"
+	echo nop >"$dir/current_tracer"
+	echo >"$dir/set_ftrace_filter"
+	echo 1 >"$dir/tracing_on"
+	note "$drops drops, looked at $probes times"
+	# Not all that are sent get there: a socket that is refused does not send at once.
+	[ "$drops" != 0 ] || fail "nothing is dropped" || return
+	[ "$probes" = "$drops" ] || fail "a drop is not looked at once"
+}
+
 # arrived N: so many packets were told at the end of INPUT.
 arrived() {
 	[ "$(grep -c '"hook":"input","stage":"end"' "$tmp/trace")" = "$1" ]
@@ -1016,6 +1046,7 @@ either "dropped in another namespace, IPv4" dropped_elsewhere 4
 either "dropped in another namespace, IPv6" dropped_elsewhere 6
 either "memory of packets that arrived, IPv4" dropped_memory 4
 either "memory of packets that arrived, IPv6" dropped_memory 6
+subtest "traces in many namespaces, dropped in another one" dropped_once
 subtest "packets are dropped, traces and the module come and go" dropped_busy
 subtest "what the module decides" decided
 subtest "it ends with the command" ends

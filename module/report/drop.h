@@ -18,7 +18,7 @@ struct sk_buff;
  * @stage: enum nf_looptrack_stage
  * @pass: 1, 2, or 0
  * @count: how many are in @tracers
- * @tracers: the tracers that got the message, by struct lt_tracer.id
+ * @tracers: the tracers it was sent to, by struct lt_tracer.id; some may have lost it
  */
 struct lt_drop_sight {
 	u64 time;
