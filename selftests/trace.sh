@@ -338,6 +338,26 @@ dropped_memory() {
 	heard "$a" && no_end
 }
 
+# Packets that are dropped before any stage, in the memory of equal ones that arrived. Those of
+# a connected socket differ in nothing; all is done by one processor.
+dropped_equal() {
+	topology && in_ns "$r" nft -f - <<-EOT || return
+		table netdev t {
+			chain ingress {
+				type filter hook ingress device c0 priority 0
+				udp dport 7000 numgen inc mod 2 1 drop
+			}
+		}
+	EOT
+	started server "$r" taskset 1 exclusions_talk serve -q udp 7000 &&
+		trace "$r" udp '*' '*:7000' || return
+	# shellcheck disable=SC2016 # the shell's in the namespace
+	in_ns "$c0" taskset 1 bash -c 'exec 3>/dev/udp/fd99:0::1/7000
+		for ((i = 0; i < 100; i++)); do echo >&3; sleep 0.01; done'
+	heard "$r" && no_end || return
+	arrived 50 || fail "$(grep -c '"hook":"input","stage":"end"' "$tmp/trace") packets, not 50"
+}
+
 # A drop is looked at once, in however many namespaces there are traces.
 dropped_once() {
 	local dir=/sys/kernel/tracing ns drops probes n0='' n1='' n2='' n3=''
@@ -1046,6 +1066,7 @@ either "dropped in another namespace, IPv4" dropped_elsewhere 4
 either "dropped in another namespace, IPv6" dropped_elsewhere 6
 either "memory of packets that arrived, IPv4" dropped_memory 4
 either "memory of packets that arrived, IPv6" dropped_memory 6
+subtest "memory of equal packets that arrived" dropped_equal
 subtest "traces in many namespaces, dropped in another one" dropped_once
 subtest "packets are dropped, traces and the module come and go" dropped_busy
 subtest "what the module decides" decided

@@ -13,6 +13,7 @@
 #include <linux/tracepoint.h>
 #include <trace/events/skb.h>
 
+#include "core/tracepoint.h"
 #include "net.h"
 #include "report/drop.h"
 #include "report/drop_look.h"
@@ -28,7 +29,7 @@
  * Packets are freed with preemption off, also by interrupts, under any lock. So the probe
  * takes but raw locks, one at a time, and allocates nothing.
  *
- * A packet that arrives safely is freed without a word. Its slot stays:
+ * A packet that arrives safely must leave no slot, or another one is taken for it:
  *
  *	CPU 0					CPU 1
  *	a hook notes a packet
@@ -37,9 +38,11 @@
  *	passes no hook, and is dropped: the
  *	probe finds the slot
  *
- * So the packet must still have the addresses, ports, length and number that it had in
- * the hook. A field of struct sk_buff that others use for something else tells nothing,
- * among them its device, once it is in a queue.
+ * So a probe of the tracepoint consume_skb clears the slot. But TCP, which joins packets,
+ * frees what it has read without telling anybody. So the packet must also have the
+ * addresses, ports, length and number that it had in the hook. That would not do without
+ * the probe: datagrams of one socket may be equal. A field of struct sk_buff that others use
+ * for something else tells nothing, among them its device, once it is in a queue.
  *
  * Another packet that chooses the same slot takes it. Then nothing is told of the first.
  */
@@ -69,6 +72,7 @@ struct lt_drop_table {
 	struct lt_drop_slot slots[1 << LT_DROP_SLOT_BITS];
 };
 
+static struct tracepoint *lt_drop_consume_tp;	/* set once, before there are users */
 static DEFINE_MUTEX(lt_drop_lock);	/* protects the next two */
 static unsigned int lt_drop_users;	/* namespaces with traces */
 static struct lt_drop_table __rcu *lt_drop_table;	/* read by hooks under RCU */
@@ -139,9 +143,21 @@ static noinline void lt_drop_take(struct lt_drop_slot *slot, const struct sk_buf
 	lt_drops_put(drops, &drop);
 }
 
-/* Called with preemption off, by whoever frees a packet, in any context; what
- * is consumed is not told by this tracepoint.
- */
+/* A packet is not to be told any more. */
+static void lt_drop_clear(struct lt_drop_slot *slot, const struct sk_buff *skb)
+{
+	unsigned long flags;
+
+	if (likely(READ_ONCE(slot->skb) != skb))
+		return;
+
+	raw_spin_lock_irqsave(&slot->lock, flags);
+	if (slot->skb == skb)
+		WRITE_ONCE(slot->skb, NULL);
+	raw_spin_unlock_irqrestore(&slot->lock, flags);
+}
+
+/* Both are called with preemption off, by whoever frees a packet, in any context. */
 static void LT_COMPAT_KFREE_SKB_PROBE(lt_drop_probe)
 {
 	struct lt_drop_slot *slot = lt_drop_slot(data, skb);
@@ -150,7 +166,28 @@ static void LT_COMPAT_KFREE_SKB_PROBE(lt_drop_probe)
 		lt_drop_take(slot, skb, location, reason);
 }
 
-/* Make the table and have the probe look into it. */
+static void LT_COMPAT_CONSUME_SKB_PROBE(lt_drop_consumed)
+{
+	lt_drop_clear(lt_drop_slot(data, skb), skb);
+}
+
+/* Return: 0, or an error with nothing registered and nobody in a probe. */
+static int lt_drop_watch(struct lt_drop_table *table)
+{
+	int err = tracepoint_probe_register(lt_drop_consume_tp, lt_drop_consumed, table);
+
+	if (err)
+		return err;
+
+	err = register_trace_kfree_skb(lt_drop_probe, table);
+	if (err) {
+		tracepoint_probe_unregister(lt_drop_consume_tp, lt_drop_consumed, table);
+		tracepoint_synchronize_unregister();
+	}
+	return err;
+}
+
+/* Make the table and have the probes look into it. */
 static int lt_drop_begin(void)
 {
 	struct lt_drop_table *table = kvzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
@@ -162,7 +199,7 @@ static int lt_drop_begin(void)
 
 	for (i = 0; i < ARRAY_SIZE(table->slots); i++)
 		raw_spin_lock_init(&table->slots[i].lock);
-	err = register_trace_kfree_skb(lt_drop_probe, table);
+	err = lt_drop_watch(table);
 	if (err)
 		kvfree(table);
 	else
@@ -202,7 +239,7 @@ static void lt_drop_forget_all(struct lt_drop_table *table, const struct lt_drop
 }
 
 /* One namespace less, in whose hooks nobody is. Return: the table, if it was the last one;
- * to be freed when nobody is in the probe.
+ * to be freed when nobody is in a probe.
  */
 static struct lt_drop_table *lt_drop_leave(const struct lt_drops *drops)
 {
@@ -216,6 +253,7 @@ static struct lt_drop_table *lt_drop_leave(const struct lt_drops *drops)
 	} else {
 		RCU_INIT_POINTER(lt_drop_table, NULL);
 		unregister_trace_kfree_skb(lt_drop_probe, table);
+		tracepoint_probe_unregister(lt_drop_consume_tp, lt_drop_consumed, table);
 	}
 	mutex_unlock(&lt_drop_lock);
 
@@ -236,7 +274,8 @@ int lt_drop_start(struct lt_net *ln)
 	int err;
 
 	/* Without tracepoints, traces go without reasons. */
-	if (!IS_ENABLED(CONFIG_TRACEPOINTS) || rcu_access_pointer(ln->drops))
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS) || !lt_drop_consume_tp ||
+	    rcu_access_pointer(ln->drops))
 		return 0;
 
 	drops = lt_drops_alloc(ln);
@@ -266,7 +305,7 @@ int lt_drop_start(struct lt_net *ln)
  *						lt_drop_leave() clears the slots
  *	puts it into the ring
  *
- * So the ring is freed when nobody is in the probe who was there before.
+ * So the ring is freed when nobody is in a probe who was there before.
  *
  * Context: may sleep; with the lock of @ln. Does nothing if there is nothing to undo.
  */
@@ -284,4 +323,12 @@ void lt_drop_stop(struct lt_net *ln)
 	tracepoint_synchronize_unregister();
 	lt_drops_free(drops);
 	kvfree(table);
+}
+
+/**
+ * lt_drop_init() - look for what the kernel tells
+ */
+void __init lt_drop_init(void)
+{
+	lt_drop_consume_tp = lt_tracepoint_find("consume_skb");
 }

@@ -31,6 +31,7 @@ struct lt_drop_sight {
 	u32 tracers[LT_TRACERS_MAX];
 };
 
+void lt_drop_init(void);
 int lt_drop_start(struct lt_net *ln);
 void lt_drop_stop(struct lt_net *ln);
 void lt_drop_note(const struct lt_net *ln, const struct sk_buff *skb,

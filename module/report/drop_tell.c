@@ -60,16 +60,25 @@ static void lt_drop_kicked(struct irq_work *kick)
 	queue_work(system_unbound_wq, &drops->tell);
 }
 
-/* Is the packet in the namespace of who traces it? On its way out and in it has got
- * a device; behind LOCAL_OUT and LOCAL_IN it may have something else there, but it cannot
- * leave: it comes by POST_ROUTING, or stays with its socket.
+/* Behind LOCAL_IN most have a device, or none. UDP has numbers there, and TCP anything. */
+static bool lt_drop_has_device(const struct lt_drop *drop)
+{
+	return drop->sight.tuple.dst.protonum != IPPROTO_TCP &&
+	       (unsigned long)drop->dev >= PAGE_OFFSET;
+}
+
+/* Is the packet in the namespace of who traces it? It may have got into another one, by
+ * veth, and who traces here must not learn what happens there; or another packet has its
+ * memory now, and looks the same. On its way out and in it has a device, which must be one
+ * of this namespace. Behind LOCAL_OUT it may have something else there, but it cannot
+ * leave without passing POST_ROUTING; behind LOCAL_IN it stays with its socket.
  */
 static bool lt_drop_is_here(const struct lt_net *ln, const struct lt_drop *drop)
 {
 	const struct net_device *dev;
 
 	if (drop->sight.hook == NF_INET_LOCAL_OUT ||
-	    drop->sight.hook == NF_INET_LOCAL_IN)
+	    (drop->sight.hook == NF_INET_LOCAL_IN && !lt_drop_has_device(drop)))
 		return true;
 
 	for_each_netdev_rcu(ln->net, dev)
