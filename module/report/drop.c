@@ -157,6 +157,21 @@ static void lt_drop_clear(struct lt_drop_slot *slot, const struct sk_buff *skb)
 	raw_spin_unlock_irqrestore(&slot->lock, flags);
 }
 
+/**
+ * lt_drop_forget() - a packet was seen that nobody traces, or not any more
+ * @ln: the module's part of the network namespace
+ * @skb: the packet
+ *
+ * Context: as a hook, with its RCU read lock.
+ */
+void lt_drop_forget(const struct lt_net *ln, const struct sk_buff *skb)
+{
+	struct lt_drop_table *table = rcu_dereference(lt_drop_table);
+
+	if (table && rcu_access_pointer(ln->drops))
+		lt_drop_clear(lt_drop_slot(table, skb), skb);
+}
+
 /* Both are called with preemption off, by whoever frees a packet, in any context. */
 static void LT_COMPAT_KFREE_SKB_PROBE(lt_drop_probe)
 {

@@ -36,5 +36,6 @@ int lt_drop_start(struct lt_net *ln);
 void lt_drop_stop(struct lt_net *ln);
 void lt_drop_note(const struct lt_net *ln, const struct sk_buff *skb,
 		  const struct lt_drop_sight *sight);
+void lt_drop_forget(const struct lt_net *ln, const struct sk_buff *skb);
 
 #endif /* _LT_DROP_H */
