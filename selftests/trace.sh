@@ -358,6 +358,37 @@ dropped_equal() {
 	arrived 50 || fail "$(grep -c '"hook":"input","stage":"end"' "$tmp/trace") packets, not 50"
 }
 
+# A datagram whose header is not in the linear data until UDP looks at it.
+dropped_paged() {
+	local to
+
+	topology && ip -n "$r" link set c0 mtu 9000 && ip -n "$c0" link set eth mtu 9000 &&
+		in_ns "$r" sysctl -qw net.ipv4.ip_early_demux=0 || return
+	to=$(in_ns "$r" cat /sys/class/net/c0/address)
+	trace "$r" udp '*' '*:7009' || return
+	in_ns "$c0" python3 - "$to" <<-'EOT' || fail "cannot send" || return
+		import socket, struct, sys
+		SOL_PACKET, PACKET_VNET_HDR = 263, 15
+		size = 5000
+		ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + size, 1, 0x4000, 64, 17, 0,
+		                 socket.inet_aton("10.99.0.2"), socket.inet_aton("10.99.0.1"))
+		total = sum(struct.unpack("!10H", ip))
+		total = (total & 0xffff) + (total >> 16)
+		ip = ip[:10] + struct.pack("!H", 0xffff - total) + ip[12:]
+		udp = struct.pack("!HHHH", 7001, 7009, 8 + size, 0)
+		ether = bytes.fromhex(sys.argv[1].replace(":", "")) + bytes([2, 0, 0, 0, 0, 1, 8, 0])
+		# What is linear ends with the IP header.
+		vnet = struct.pack("=BBHHHH", 0, 0, len(ether + ip), 0, 0, 0)
+		s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+		s.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+		s.bind(("eth", 0x800))
+		s.send(vnet + ether + ip + udp + bytes(size))
+	EOT
+	busywait 10000 ended '"reason":"NO_SOCKET"' || fail "no reason: $(<"$tmp/trace")" || return
+	heard "$r"
+	note "$(grep '"kind":"end"' "$tmp/trace")"
+}
+
 # A drop is looked at once, in however many namespaces there are traces.
 dropped_once() {
 	local dir=/sys/kernel/tracing ns drops probes n0='' n1='' n2='' n3=''
@@ -1066,6 +1097,7 @@ either "dropped in another namespace, IPv4" dropped_elsewhere 4
 either "dropped in another namespace, IPv6" dropped_elsewhere 6
 either "memory of packets that arrived, IPv4" dropped_memory 4
 either "memory of packets that arrived, IPv6" dropped_memory 6
+subtest "no socket, and the header is in a page" dropped_paged
 subtest "memory of equal packets that arrived" dropped_equal
 subtest "traces in many namespaces, dropped in another one" dropped_once
 subtest "packets are dropped, traces and the module come and go" dropped_busy

@@ -112,8 +112,8 @@ void lt_drop_note(const struct lt_net *ln, const struct sk_buff *skb,
 	raw_spin_unlock_irqrestore(&slot->lock, flags);
 }
 
-/* A packet with the address of one that was seen. Whether it is that one or another: that
- * one is no more.
+/* A packet with the address of one that was seen: either it is that one, or that one is
+ * no more.
  */
 static noinline void lt_drop_take(struct lt_drop_slot *slot, const struct sk_buff *skb,
 				  const void *location, u32 reason)
@@ -122,18 +122,15 @@ static noinline void lt_drop_take(struct lt_drop_slot *slot, const struct sk_buf
 		.location = location, .dev = skb->dev, .reason = reason,
 	};
 	struct lt_drops *drops = NULL;
-	struct lt_drop_look look;
 	unsigned long flags;
 
-	if (!lt_drop_look(skb, &look))
-		return;
-
 	raw_spin_lock_irqsave(&slot->lock, flags);
-	if (slot->skb == skb && !memcmp(&slot->look, &look, sizeof(look))) {
-		WRITE_ONCE(slot->skb, NULL);
+	if (slot->skb == skb && lt_drop_looks_so(skb, &slot->look)) {
 		drops = slot->drops;
 		drop.sight = slot->sight;
 	}
+	if (slot->skb == skb)
+		WRITE_ONCE(slot->skb, NULL);
 	raw_spin_unlock_irqrestore(&slot->lock, flags);
 	if (!drops)
 		return;
