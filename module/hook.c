@@ -415,7 +415,9 @@ static const struct nf_hook_ops lt_hook_heal_ops[] = {
 	LT_HOOK(lt_hook_heal_leaving, NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1),
 };
 
-/* Behind what a stage is named after, and where it has something to do. */
+/* Behind what a stage is named after, and where it has something to do. They come in this
+ * order: what passes LOCAL_OUT's shall pass POST_ROUTING's, too; see lt_drop_is_here().
+ */
 #define LT_HOOK_STAGE(num, prio, stage) \
 	{ .hook = lt_hook_trace, .pf = NFPROTO_INET, .hooknum = (num), \
 	  .priority = (prio), .priv = (void *)NF_LOOPTRACK_STAGE_##stage }
@@ -439,6 +441,10 @@ static const struct nf_hook_ops lt_hook_trace_ops[] = {
 	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_FILTER + 1, FILTER),
 	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_SECURITY + 1, SECURITY),
 	LT_HOOK_STAGE(NF_INET_FORWARD, NF_IP_PRI_LAST, END),
+	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_FIRST, START),
+	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_MANGLE + 1, MANGLE),
+	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC + 1, SRCNAT),
+	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_LAST, END),
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_FIRST, START),
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_RAW + 1, RAW),
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK + 1, CONNTRACK),
@@ -447,10 +453,6 @@ static const struct nf_hook_ops lt_hook_trace_ops[] = {
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER + 1, FILTER),
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_SECURITY + 1, SECURITY),
 	LT_HOOK_STAGE(NF_INET_LOCAL_OUT, NF_IP_PRI_LAST, END),
-	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_FIRST, START),
-	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_MANGLE + 1, MANGLE),
-	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC + 1, SRCNAT),
-	LT_HOOK_STAGE(NF_INET_POST_ROUTING, NF_IP_PRI_LAST, END),
 };
 
 static const struct {

@@ -17,6 +17,7 @@
 #include "netns.h"
 #include "feature/origin.h"
 #include "api/pkttrace.h"
+#include "report/drop.h"
 
 static int __init lt_init(void)
 {
@@ -24,6 +25,7 @@ static int __init lt_init(void)
 
 	lt_ct_init();
 	lt_nathook_init();
+	lt_drop_init();
 	err = lt_owners_init(lt_linger_udp);
 	if (err)
 		return err;

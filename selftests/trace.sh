@@ -338,6 +338,87 @@ dropped_memory() {
 	heard "$a" && no_end
 }
 
+# Packets that are dropped before any stage, in the memory of equal ones that arrived. Those of
+# a connected socket differ in nothing; all is done by one processor.
+dropped_equal() {
+	topology && in_ns "$r" nft -f - <<-EOT || return
+		table netdev t {
+			chain ingress {
+				type filter hook ingress device c0 priority 0
+				udp dport 7000 numgen inc mod 2 1 drop
+			}
+		}
+	EOT
+	started server "$r" taskset 1 exclusions_talk serve -q udp 7000 &&
+		trace "$r" udp '*' '*:7000' || return
+	# shellcheck disable=SC2016 # the shell's in the namespace
+	in_ns "$c0" taskset 1 bash -c 'exec 3>/dev/udp/fd99:0::1/7000
+		for ((i = 0; i < 100; i++)); do echo >&3; sleep 0.01; done'
+	heard "$r" && no_end || return
+	arrived 50 || fail "$(grep -c '"hook":"input","stage":"end"' "$tmp/trace") packets, not 50"
+}
+
+# A datagram whose header is not in the linear data until UDP looks at it.
+dropped_paged() {
+	local to
+
+	topology && ip -n "$r" link set c0 mtu 9000 && ip -n "$c0" link set eth mtu 9000 &&
+		in_ns "$r" sysctl -qw net.ipv4.ip_early_demux=0 || return
+	to=$(in_ns "$r" cat /sys/class/net/c0/address)
+	trace "$r" udp '*' '*:7009' || return
+	in_ns "$c0" python3 - "$to" <<-'EOT' || fail "cannot send" || return
+		import socket, struct, sys
+		SOL_PACKET, PACKET_VNET_HDR = 263, 15
+		size = 5000
+		ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + size, 1, 0x4000, 64, 17, 0,
+		                 socket.inet_aton("10.99.0.2"), socket.inet_aton("10.99.0.1"))
+		total = sum(struct.unpack("!10H", ip))
+		total = (total & 0xffff) + (total >> 16)
+		ip = ip[:10] + struct.pack("!H", 0xffff - total) + ip[12:]
+		udp = struct.pack("!HHHH", 7001, 7009, 8 + size, 0)
+		ether = bytes.fromhex(sys.argv[1].replace(":", "")) + bytes([2, 0, 0, 0, 0, 1, 8, 0])
+		# What is linear ends with the IP header.
+		vnet = struct.pack("=BBHHHH", 0, 0, len(ether + ip), 0, 0, 0)
+		s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+		s.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+		s.bind(("eth", 0x800))
+		s.send(vnet + ether + ip + udp + bytes(size))
+	EOT
+	busywait 10000 ended '"reason":"NO_SOCKET"' || fail "no reason: $(<"$tmp/trace")" || return
+	heard "$r"
+	note "$(grep '"kind":"end"' "$tmp/trace")"
+}
+
+# A drop is looked at once, in however many namespaces there are traces.
+dropped_once() {
+	local dir=/sys/kernel/tracing ns drops probes n0='' n1='' n2='' n3=''
+
+	[ -e "$dir/trace" ] || mount -t tracefs tracefs "$dir" 2>/dev/null
+	alone && make_ns n0 n1 n2 n3 || return
+	for ns in "$n0" "$n1" "$n2" "$n3"; do
+		trace "$ns" udp '*' '*' || return
+	done
+	grep -qw lt_drop_probe "$dir/available_filter_functions" 2>/dev/null ||
+		skip "the kernel does not trace functions" || return
+	echo 0 >"$dir/tracing_on"
+	echo lt_drop_probe >"$dir/set_ftrace_filter"
+	echo function >"$dir/current_tracer"
+	echo 1 >"$dir/events/skb/kfree_skb/enable"
+	echo 1 >"$dir/tracing_on"
+	send "$a" 127.0.0.1 7009 20
+	echo 0 >"$dir/tracing_on"
+	drops=$(grep -c ': kfree_skb: ' "$dir/trace")
+	probes=$(grep -c ': lt_drop_probe' "$dir/trace")
+	echo 0 >"$dir/events/skb/kfree_skb/enable"
+	echo nop >"$dir/current_tracer"
+	echo >"$dir/set_ftrace_filter"
+	echo 1 >"$dir/tracing_on"
+	note "$drops drops, looked at $probes times"
+	# Not all that are sent get there: a socket that is refused does not send at once.
+	[ "$drops" != 0 ] || fail "nothing is dropped" || return
+	[ "$probes" = "$drops" ] || fail "a drop is not looked at once"
+}
+
 # arrived N: so many packets were told at the end of INPUT.
 arrived() {
 	[ "$(grep -c '"hook":"input","stage":"end"' "$tmp/trace")" = "$1" ]
@@ -1016,6 +1097,9 @@ either "dropped in another namespace, IPv4" dropped_elsewhere 4
 either "dropped in another namespace, IPv6" dropped_elsewhere 6
 either "memory of packets that arrived, IPv4" dropped_memory 4
 either "memory of packets that arrived, IPv6" dropped_memory 6
+subtest "no socket, and the header is in a page" dropped_paged
+subtest "memory of equal packets that arrived" dropped_equal
+subtest "traces in many namespaces, dropped in another one" dropped_once
 subtest "packets are dropped, traces and the module come and go" dropped_busy
 subtest "what the module decides" decided
 subtest "it ends with the command" ends

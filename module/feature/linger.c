@@ -2,7 +2,6 @@
 /* Feature linger: what is left of a loopback flow goes with its last socket. */
 
 #include <linux/mutex.h>
-#include <linux/string.h>
 #include <linux/tcp.h>
 #include <linux/tracepoint.h>
 #include <net/inet_sock.h>
@@ -10,6 +9,7 @@
 #include "core/closed.h"
 #include "core/ct.h"
 #include "core/sock.h"
+#include "core/tracepoint.h"
 #include "feature/linger.h"
 #include "net.h"
 #include "report/event.h"
@@ -228,17 +228,10 @@ bool lt_linger_is_possible(void)
 	return lt_linger_tp;
 }
 
-/* It isn't exported, so it is looked for by name. */
-static void __init lt_linger_match_tp(struct tracepoint *tp, void *data)
-{
-	if (!strcmp(tp->name, "inet_sock_set_state"))
-		lt_linger_tp = tp;
-}
-
 /**
  * lt_linger_init() - look for what the kernel tells
  */
 void __init lt_linger_init(void)
 {
-	for_each_kernel_tracepoint(lt_linger_match_tp, NULL);
+	lt_linger_tp = lt_tracepoint_find("inet_sock_set_state");
 }

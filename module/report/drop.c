@@ -2,38 +2,34 @@
 /* Traced packets that the kernel drops, and why. */
 
 #include <linux/hash.h>
-#include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/netdevice.h>
-#include <linux/netfilter.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
-#include <linux/workqueue.h>
-#include <net/genetlink.h>
 #include <trace/events/skb.h>
 
+#include "core/tracepoint.h"
 #include "net.h"
 #include "report/drop.h"
 #include "report/drop_look.h"
-#include "report/nlmsg.h"
+#include "report/drop_tell.h"
 
 /*
  * The tracepoint kfree_skb tells which packet the kernel drops, why, and which function
  * does it. Hooks note each traced packet in a slot that its address chooses; a probe
- * looks into the slot of what is freed. There is one probe for each namespace where
- * somebody traces, with the slots of that namespace: none knows of another's packets.
+ * looks into the slot of what is freed. There is one table of slots and one probe,
+ * however many namespaces have traces: all packets of the host pay for it. A slot says in
+ * which namespace the packet was seen last, and only there its drop is told.
  *
  * Packets are freed with preemption off, also by interrupts, under any lock. So the probe
- * takes but a raw lock and allocates nothing; what it finds goes into a ring of constant
- * size. To queue a work would take the lock of a pool of workers, and who frees a packet
- * may have that one: the console sends by netconsole, from wherever the kernel prints. An
- * irq_work needs no lock. It queues the work, and that one sends.
+ * takes but raw locks, one at a time, and allocates nothing.
  *
- * A packet that arrives safely is freed without a word. Its slot stays:
+ * A packet that arrives safely must leave no slot, or another one is taken for it:
  *
  *	CPU 0					CPU 1
  *	a hook notes a packet
@@ -42,77 +38,49 @@
  *	passes no hook, and is dropped: the
  *	probe finds the slot
  *
- * So the packet must still have the addresses, ports, length and number that it had in
- * the hook. A field of struct sk_buff that others use for something else tells nothing,
- * among them its device, once it is in a queue.
+ * So a probe of the tracepoint consume_skb clears the slot. But TCP, which joins packets,
+ * frees what it has read without telling anybody. So the packet must also have the
+ * addresses, ports, length and number that it had in the hook. That would not do without
+ * the probe: datagrams of one socket may be equal. A field of struct sk_buff that others use
+ * for something else tells nothing, among them its device, once it is in a queue.
  *
- * The memory may also get into another namespace, by veth, with the packet in it. Who
- * traces here must not learn what happens there: the packet must be where it cannot leave
- * without another hook, or have a device of this namespace. The pointer to that device is
- * compared with those that are there, by the work, and never followed.
+ * Another packet that chooses the same slot takes it. Then nothing is told of the first.
  */
-#define LT_DROP_SLOT_BITS	9
-#define LT_DROP_RING		256U
-
-/* Long names of functions are cut. */
-#define LT_DROP_NAME		128
+#define LT_DROP_SLOT_BITS	12
 
 /**
  * struct lt_drop_slot - a packet that a hook has seen
- * @skb: its address, or NULL; changed under the lock
+ * @lock: protects the rest; raw, see above
+ * @skb: its address, or NULL; also read without the lock, to leave early
+ * @drops: of the namespace it was seen in
  * @look: how it looked
  * @sight: where it was
  */
 struct lt_drop_slot {
+	raw_spinlock_t lock;	/* see above */
 	const struct sk_buff *skb;
+	struct lt_drops *drops;
 	struct lt_drop_look look;
 	struct lt_drop_sight sight;
 };
 
 /**
- * struct lt_drop - a packet that was dropped
- * @sight: where it was seen last
- * @time: when it was dropped, in nanoseconds since 1970
- * @location: in which function
- * @dev: what it had where others have their device; never followed
- * @reason: as the kernel numbers it
+ * struct lt_drop_table - the traced packets of all namespaces
+ * @slots: by address
  */
-struct lt_drop {
-	struct lt_drop_sight sight;
-	u64 time;
-	const void *location;
-	const struct net_device *dev;
-	u32 reason;
-};
-
-/**
- * struct lt_drops - the traced packets of a namespace
- * @ln: the module's part of it
- * @lock: protects the rest but for the works; raw, see above
- * @kick: queues @tell
- * @tell: tells what is in @ring
- * @first: index in @ring of the next drop to be sent
- * @count: how many there are
- * @lost: how many did not fit
- * @ring: those to be told
- * @slots: packets that were seen
- */
-struct lt_drops {
-	struct lt_net *ln;
-	raw_spinlock_t lock;	/* see above */
-	struct irq_work kick;
-	struct work_struct tell;
-	unsigned int first;
-	unsigned int count;
-	unsigned int lost;
-	struct lt_drop ring[LT_DROP_RING];
+struct lt_drop_table {
 	struct lt_drop_slot slots[1 << LT_DROP_SLOT_BITS];
 };
 
-static struct lt_drop_slot *lt_drop_slot(struct lt_drops *drops,
+static struct tracepoint *lt_drop_consume_tp;	/* set once, before there are users */
+static DEFINE_MUTEX(lt_drop_lock);	/* protects the next two */
+static unsigned int lt_drop_users;	/* namespaces with traces */
+static struct lt_drop_table __rcu *lt_drop_table;	/* read by hooks under RCU */
+
+static struct lt_drop_slot *lt_drop_slot(struct lt_drop_table *table,
 					 const struct sk_buff *skb)
 {
-	return &drops->slots[hash_ptr(skb, LT_DROP_SLOT_BITS)];
+	return &table->slots[hash_ptr(skb, LT_DROP_SLOT_BITS)];
 }
 
 /**
@@ -126,221 +94,182 @@ static struct lt_drop_slot *lt_drop_slot(struct lt_drops *drops,
 void lt_drop_note(const struct lt_net *ln, const struct sk_buff *skb,
 		  const struct lt_drop_sight *sight)
 {
+	struct lt_drop_table *table = rcu_dereference(lt_drop_table);
 	struct lt_drops *drops = rcu_dereference(ln->drops);
 	struct lt_drop_slot *slot;
 	struct lt_drop_look look;
 	unsigned long flags;
 
-	if (!drops || !lt_drop_look(skb, &look))
+	if (!table || !drops || !lt_drop_look(skb, &look))
 		return;
 
-	slot = lt_drop_slot(drops, skb);
-	raw_spin_lock_irqsave(&drops->lock, flags);
+	slot = lt_drop_slot(table, skb);
+	raw_spin_lock_irqsave(&slot->lock, flags);
 	WRITE_ONCE(slot->skb, skb);
+	slot->drops = drops;
 	slot->look = look;
 	slot->sight = *sight;
-	raw_spin_unlock_irqrestore(&drops->lock, flags);
+	raw_spin_unlock_irqrestore(&slot->lock, flags);
 }
 
-/* Put a drop into the ring, under the lock. */
-static void lt_drop_put(struct lt_drops *drops, const struct lt_drop_slot *slot,
-			const struct lt_drop *drop)
-{
-	struct lt_drop *place;
-
-	if (drops->count == LT_DROP_RING) {
-		drops->lost++;
-		return;
-	}
-
-	place = &drops->ring[(drops->first + drops->count++) % LT_DROP_RING];
-	*place = *drop;
-	place->sight = slot->sight;
-}
-
-/* A packet with the address of one that was seen. */
-static noinline void lt_drop_take(struct lt_drops *drops, const struct sk_buff *skb,
-				  const struct lt_drop *drop)
-{
-	struct lt_drop_slot *slot = lt_drop_slot(drops, skb);
-	struct lt_drop_look look;
-	unsigned long flags;
-	bool is_it;
-
-	if (!lt_drop_look(skb, &look))
-		return;
-
-	raw_spin_lock_irqsave(&drops->lock, flags);
-	is_it = slot->skb == skb && !memcmp(&slot->look, &look, sizeof(look));
-	if (is_it) {
-		WRITE_ONCE(slot->skb, NULL);
-		lt_drop_put(drops, slot, drop);
-	}
-	raw_spin_unlock_irqrestore(&drops->lock, flags);
-
-	if (is_it)
-		irq_work_queue(&drops->kick);
-}
-
-/* Called with preemption off, by whoever frees a packet, in any context; what
- * is consumed is not told by this tracepoint.
+/* A packet with the address of one that was seen: either it is that one, or that one is
+ * no more.
  */
+static noinline void lt_drop_take(struct lt_drop_slot *slot, const struct sk_buff *skb,
+				  const void *location, u32 reason)
+{
+	struct lt_drop drop = {
+		.location = location, .dev = skb->dev, .reason = reason,
+	};
+	struct lt_drops *drops = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&slot->lock, flags);
+	if (slot->skb == skb && lt_drop_looks_so(skb, &slot->look)) {
+		drops = slot->drops;
+		drop.sight = slot->sight;
+	}
+	if (slot->skb == skb)
+		WRITE_ONCE(slot->skb, NULL);
+	raw_spin_unlock_irqrestore(&slot->lock, flags);
+	if (!drops)
+		return;
+
+	/* Another clock may spin here: who frees the packet may be setting the time. */
+	drop.time = ktime_get_real_fast_ns();
+	lt_drops_put(drops, &drop);
+}
+
+/* A packet is not to be told any more. */
+static void lt_drop_clear(struct lt_drop_slot *slot, const struct sk_buff *skb)
+{
+	unsigned long flags;
+
+	if (likely(READ_ONCE(slot->skb) != skb))
+		return;
+
+	raw_spin_lock_irqsave(&slot->lock, flags);
+	if (slot->skb == skb)
+		WRITE_ONCE(slot->skb, NULL);
+	raw_spin_unlock_irqrestore(&slot->lock, flags);
+}
+
+/**
+ * lt_drop_forget() - a packet was seen that nobody traces, or not any more
+ * @ln: the module's part of the network namespace
+ * @skb: the packet
+ *
+ * Context: as a hook, with its RCU read lock.
+ */
+void lt_drop_forget(const struct lt_net *ln, const struct sk_buff *skb)
+{
+	struct lt_drop_table *table = rcu_dereference(lt_drop_table);
+
+	if (table && rcu_access_pointer(ln->drops))
+		lt_drop_clear(lt_drop_slot(table, skb), skb);
+}
+
+/* Both are called with preemption off, by whoever frees a packet, in any context. */
 static void LT_COMPAT_KFREE_SKB_PROBE(lt_drop_probe)
 {
-	struct lt_drops *drops = data;
-	struct lt_drop drop;
+	struct lt_drop_slot *slot = lt_drop_slot(data, skb);
 
-	if (likely(READ_ONCE(lt_drop_slot(drops, skb)->skb) != skb))
-		return;
-
-	drop.time = ktime_get_real_ns();
-	drop.location = location;
-	drop.dev = skb->dev;
-	drop.reason = reason;
-	lt_drop_take(drops, skb, &drop);
+	if (unlikely(READ_ONCE(slot->skb) == skb))
+		lt_drop_take(slot, skb, location, reason);
 }
 
-static void lt_drop_kicked(struct irq_work *kick)
+static void LT_COMPAT_CONSUME_SKB_PROBE(lt_drop_consumed)
 {
-	struct lt_drops *drops = container_of(kick, struct lt_drops, kick);
-
-	schedule_work(&drops->tell);
+	lt_drop_clear(lt_drop_slot(data, skb), skb);
 }
 
-/* Is the packet in the namespace of who traces it? On its way out and in it has got
- * a device; behind LOCAL_OUT and LOCAL_IN it may have something else there, but it cannot
- * leave: it comes by POST_ROUTING, or stays with its socket.
- */
-static bool lt_drop_is_here(const struct lt_net *ln, const struct lt_drop *drop)
+/* Return: 0, or an error with nothing registered and nobody in a probe. */
+static int lt_drop_watch(struct lt_drop_table *table)
 {
-	const struct net_device *dev;
+	int err = tracepoint_probe_register(lt_drop_consume_tp, lt_drop_consumed, table);
 
-	if (drop->sight.hook == NF_INET_LOCAL_OUT ||
-	    drop->sight.hook == NF_INET_LOCAL_IN)
-		return true;
+	if (err)
+		return err;
 
-	for_each_netdev_rcu(ln->net, dev)
-		if (dev == drop->dev)
-			return true;
-
-	return false;
-}
-
-static int lt_drop_put_reason(struct sk_buff *msg, u32 reason)
-{
-	const char *name = lt_compat_drop_reason(reason);
-	char number[12];
-
-	if (!name) {
-		snprintf(number, sizeof(number), "%u", reason);
-		name = number;
+	err = register_trace_kfree_skb(lt_drop_probe, table);
+	if (err) {
+		tracepoint_probe_unregister(lt_drop_consume_tp, lt_drop_consumed, table);
+		tracepoint_synchronize_unregister();
 	}
-	return nla_put_string(msg, NF_LOOPTRACK_A_TRACE_REASON, name);
+	return err;
 }
 
-/* Not where it is in memory, which user space must not learn: that is what the kernel
- * writes if the function has no name.
- */
-static int lt_drop_put_function(struct sk_buff *msg, const void *location)
+/* Make the table and have the probes look into it. */
+static int lt_drop_begin(void)
 {
-	char name[LT_DROP_NAME];
+	struct lt_drop_table *table = kvzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	unsigned int i;
+	int err;
 
-	snprintf(name, sizeof(name), "%ps", location);
-	/* A module's is followed by its module. */
-	*strchrnul(name, ' ') = '\0';
-	if (!*name || strstarts(name, "0x"))
-		return 0;
+	if (!table)
+		return -ENOMEM;
 
-	return nla_put_string(msg, NF_LOOPTRACK_A_TRACE_FUNCTION, name);
+	for (i = 0; i < ARRAY_SIZE(table->slots); i++)
+		raw_spin_lock_init(&table->slots[i].lock);
+	err = lt_drop_watch(table);
+	if (err)
+		kvfree(table);
+	else
+		rcu_assign_pointer(lt_drop_table, table);
+
+	return err;
 }
 
-static int lt_drop_fill(struct sk_buff *msg, const void *what, u32 lost)
+/* One namespace more. */
+static int lt_drop_join(void)
 {
-	const struct lt_drop *drop = what;
-	const struct lt_drop_sight *sight = &drop->sight;
+	int err = 0;
 
-	if (nla_put_u64_64bit(msg, NF_LOOPTRACK_A_TRACE_TIME, drop->time,
-			      NF_LOOPTRACK_A_TRACE_PAD) ||
-	    nla_put_u8(msg, NF_LOOPTRACK_A_TRACE_PROTOCOL,
-		       sight->tuple.dst.protonum) ||
-	    lt_nlmsg_put_tuple(msg, NF_LOOPTRACK_A_TRACE_FLOW, &sight->tuple) ||
-	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_HOOK, sight->hook) ||
-	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_STAGE, sight->stage) ||
-	    (sight->pass &&
-	     nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_PASS, sight->pass)) ||
-	    nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_PACKET, sight->packet) ||
-	    nla_put_u64_64bit(msg, NF_LOOPTRACK_A_TRACE_SEEN, sight->time,
-			      NF_LOOPTRACK_A_TRACE_PAD) ||
-	    lt_drop_put_reason(msg, drop->reason) ||
-	    lt_drop_put_function(msg, drop->location) ||
-	    (lost && nla_put_u32(msg, NF_LOOPTRACK_A_TRACE_LOST, lost)))
-		return -EMSGSIZE;
+	mutex_lock(&lt_drop_lock);
+	if (!lt_drop_users)
+		err = lt_drop_begin();
+	if (!err)
+		lt_drop_users++;
+	mutex_unlock(&lt_drop_lock);
 
-	return 0;
+	return err;
 }
 
-/* A tuple, two names, and room for the small ones. */
-static size_t lt_drop_size(void)
+/* Forget what was seen in a namespace. */
+static void lt_drop_forget_all(struct lt_drop_table *table, const struct lt_drops *drops)
 {
-	return lt_nlmsg_tuple_size() + 2 * nla_total_size(LT_DROP_NAME) +
-	       2 * nla_total_size_64bit(sizeof(u64)) +
-	       8 * nla_total_size(sizeof(u32));
-}
-
-static bool lt_drop_concerns(const struct lt_drop *drop, const struct lt_tracer *tr)
-{
+	struct lt_drop_slot *slot;
 	unsigned int i;
 
-	for (i = 0; i < drop->sight.count; i++)
-		if (drop->sight.tracers[i] == tr->id)
-			return true;
-
-	return false;
+	for (i = 0; i < ARRAY_SIZE(table->slots); i++) {
+		slot = &table->slots[i];
+		raw_spin_lock_irq(&slot->lock);
+		if (slot->drops == drops)
+			WRITE_ONCE(slot->skb, NULL);
+		raw_spin_unlock_irq(&slot->lock);
+	}
 }
 
-/* Take the next one out of the ring. */
-static bool lt_drop_next(struct lt_drops *drops, struct lt_drop *drop, u32 *lost)
+/* One namespace less, in whose hooks nobody is. Return: the table, if it was the last one;
+ * to be freed when nobody is in a probe.
+ */
+static struct lt_drop_table *lt_drop_leave(const struct lt_drops *drops)
 {
-	bool found;
+	struct lt_drop_table *table;
 
-	raw_spin_lock_irq(&drops->lock);
-	*lost = drops->lost;
-	drops->lost = 0;
-	found = drops->count;
-	if (found) {
-		*drop = drops->ring[drops->first];
-		drops->first = (drops->first + 1) % LT_DROP_RING;
-		drops->count--;
+	mutex_lock(&lt_drop_lock);
+	table = rcu_dereference_protected(lt_drop_table, lockdep_is_held(&lt_drop_lock));
+	lt_drop_forget_all(table, drops);
+	if (--lt_drop_users) {
+		table = NULL;
+	} else {
+		RCU_INIT_POINTER(lt_drop_table, NULL);
+		unregister_trace_kfree_skb(lt_drop_probe, table);
+		tracepoint_probe_unregister(lt_drop_consume_tp, lt_drop_consumed, table);
 	}
-	raw_spin_unlock_irq(&drops->lock);
+	mutex_unlock(&lt_drop_lock);
 
-	return found;
-}
-
-static void lt_drop_tell(struct work_struct *work)
-{
-	struct lt_drops *drops = container_of(work, struct lt_drops, tell);
-	const struct lt_net *ln = drops->ln;
-	struct lt_tracer *tr;
-	struct lt_drop drop;
-	u32 lost;
-
-	while (lt_drop_next(drops, &drop, &lost)) {
-		rcu_read_lock();
-		if (!lt_drop_is_here(ln, &drop))
-			drop.sight.count = 0;
-		list_for_each_entry_rcu(tr, &ln->tracers, list) {
-			/* It isn't known whose they were. */
-			atomic_add(lost, &tr->lost);
-			if (lt_drop_concerns(&drop, tr))
-				lt_nlmsg_unicast(ln->net, tr->portid,
-						 NF_LOOPTRACK_CMD_TRACE_DROP,
-						 lt_drop_size(), lt_drop_fill,
-						 &drop, &tr->lost);
-		}
-		rcu_read_unlock();
-		cond_resched();
-	}
+	return table;
 }
 
 /**
@@ -357,20 +286,17 @@ int lt_drop_start(struct lt_net *ln)
 	int err;
 
 	/* Without tracepoints, traces go without reasons. */
-	if (!IS_ENABLED(CONFIG_TRACEPOINTS) || rcu_access_pointer(ln->drops))
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS) || !lt_drop_consume_tp ||
+	    rcu_access_pointer(ln->drops))
 		return 0;
 
-	drops = kvzalloc(sizeof(*drops), GFP_KERNEL_ACCOUNT);
+	drops = lt_drops_alloc(ln);
 	if (!drops)
 		return -ENOMEM;
 
-	drops->ln = ln;
-	raw_spin_lock_init(&drops->lock);
-	init_irq_work(&drops->kick, lt_drop_kicked);
-	INIT_WORK(&drops->tell, lt_drop_tell);
-	err = register_trace_kfree_skb(lt_drop_probe, drops);
+	err = lt_drop_join();
 	if (err) {
-		kvfree(drops);
+		lt_drops_free(drops);
 		return err;
 	}
 
@@ -382,23 +308,39 @@ int lt_drop_start(struct lt_net *ln)
  * lt_drop_stop() - undo lt_drop_start(), behind the last tracer
  * @ln: the module's part of the namespace
  *
+ * The first to end are hooks, which fill slots. Then the slots are cleared, for other
+ * namespaces keep the probe; but it may have been faster:
+ *
+ *	CPU 0					CPU 1
+ *	the probe takes a drop of the
+ *	namespace out of its slot
+ *						lt_drop_leave() clears the slots
+ *	puts it into the ring
+ *
+ * So the ring is freed when nobody is in a probe who was there before.
+ *
  * Context: may sleep; with the lock of @ln. Does nothing if there is nothing to undo.
  */
 void lt_drop_stop(struct lt_net *ln)
 {
 	struct lt_drops *drops = rcu_replace_pointer(ln->drops, NULL,
 						     lockdep_is_held(&ln->lock));
+	struct lt_drop_table *table;
 
 	if (!drops)
 		return;
 
-	/* Hooks and the probe are the first to end, then what queues the work, then the
-	 * work.
-	 */
-	unregister_trace_kfree_skb(lt_drop_probe, drops);
-	tracepoint_synchronize_unregister();
 	synchronize_rcu();
-	irq_work_sync(&drops->kick);
-	cancel_work_sync(&drops->tell);
-	kvfree(drops);
+	table = lt_drop_leave(drops);
+	tracepoint_synchronize_unregister();
+	lt_drops_free(drops);
+	kvfree(table);
+}
+
+/**
+ * lt_drop_init() - look for what the kernel tells
+ */
+void __init lt_drop_init(void)
+{
+	lt_drop_consume_tp = lt_tracepoint_find("consume_skb");
 }

@@ -18,7 +18,7 @@ struct sk_buff;
  * @stage: enum nf_looptrack_stage
  * @pass: 1, 2, or 0
  * @count: how many are in @tracers
- * @tracers: the tracers that got the message, by struct lt_tracer.id
+ * @tracers: the tracers it was sent to, by struct lt_tracer.id; some may have lost it
  */
 struct lt_drop_sight {
 	u64 time;
@@ -31,9 +31,11 @@ struct lt_drop_sight {
 	u32 tracers[LT_TRACERS_MAX];
 };
 
+void lt_drop_init(void);
 int lt_drop_start(struct lt_net *ln);
 void lt_drop_stop(struct lt_net *ln);
 void lt_drop_note(const struct lt_net *ln, const struct sk_buff *skb,
 		  const struct lt_drop_sight *sight);
+void lt_drop_forget(const struct lt_net *ln, const struct sk_buff *skb);
 
 #endif /* _LT_DROP_H */

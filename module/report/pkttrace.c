@@ -231,8 +231,10 @@ void lt_tracer_see(struct lt_net *ln, const struct sk_buff *skb,
 
 	/* Neither fragments nor what is cut short has ports. */
 	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), state->pf, ln->net,
-			       &s.now))
+			       &s.now)) {
+		lt_drop_forget(ln, skb);
 		return;
+	}
 
 	s.ct = nf_ct_get(skb, &s.ctinfo);
 	if (s.ct && nf_ct_is_template(s.ct))
@@ -251,6 +253,8 @@ void lt_tracer_see(struct lt_net *ln, const struct sk_buff *skb,
 	}
 	if (told.count)
 		lt_tracer_note(ln, &s, &told);
+	else
+		lt_drop_forget(ln, skb);
 }
 
 /**

@@ -18,6 +18,15 @@
 	     enum skb_drop_reason reason)
 #endif
 
+/* A probe of the tracepoint consume_skb; from 6.3 on it also gets the function. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define LT_COMPAT_CONSUME_SKB_PROBE(name) \
+	name(void *data, struct sk_buff *skb, void *location)
+#else
+#define LT_COMPAT_CONSUME_SKB_PROBE(name) \
+	name(void *data, struct sk_buff *skb)
+#endif
+
 /**
  * lt_compat_drop_reason() - the name of a reason to drop a packet
  * @reason: of this kernel
