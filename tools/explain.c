@@ -90,6 +90,7 @@ static void show_end(const json_t *facts, const char *key, json_t *tuple, const 
 static void show_others(const json_t *facts, const char *key, const char *what)
 {
 	json_t *list = json_object_get(json_object_get(facts, "stack"), key), *socket;
+	const char *device;
 	size_t i;
 
 	json_array_foreach(list, i, socket) {
@@ -97,9 +98,10 @@ static void show_others(const json_t *facts, const char *key, const char *what)
 			say("There are more.");
 			break;
 		}
+		device = json_string_value(json_object_get(socket, "device"));
 		say("%s %s%s%s: %s, %s.", phrase_end(socket, "src", "sport").text, what,
-		    json_object_get(socket, "device") ? ", on device " : "",
-		    out_text(socket, "device"), phrase_owner(socket).text, state_text(socket));
+		    device ? ", on device " : "", device ?: "", phrase_owner(socket).text,
+		    state_text(socket));
 	}
 }
 

@@ -131,5 +131,6 @@ bool route_is_local(const json_t *route)
 
 bool route_is_to_here(const json_t *route)
 {
-	return !is_type(route, RTN_UNICAST) && strcmp(out_text(route, "type"), "none");
+	return is_type(route, RTN_LOCAL) || is_type(route, RTN_BROADCAST) ||
+	       is_type(route, RTN_ANYCAST) || is_type(route, RTN_MULTICAST);
 }

@@ -115,6 +115,9 @@ expect_sh "explain: no mark" 1 '"7/7" is not a number as 4096 or 0x1000' \
 	'$tool explain -m 7/7 tcp 1.2.3.4:5 6.7.8.9:10'
 expect "explain: no device" 1 'there is no device "nowhere"' '' \
 	explain -i nowhere tcp $asked
+expect "explain: a listener of all devices" 0 'takes what is sent there: ' '' explain tcp $asked
+expect "explain: a listener of a device" 0 'takes what is sent there, on device lo: ' bound \
+	explain tcp $asked
 expect "explain: a flowtable" 0 'A flowtable forwards it: these rules, and a trace,' offloaded \
 	explain tcp $asked
 expect "explain: IPVS" 0 'no rule of NAT, changes the destination: 203.0.113.1:80 becomes' virtual \

@@ -2,6 +2,7 @@
 /* Sockets and routes of the kernel that fake.c makes up. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -29,6 +30,8 @@ static void put_socket(const struct nlmsghdr *request, int state, const char *sr
 	inet_pton(AF_INET, dst, msg->id.idiag_dst);
 	msg->id.idiag_sport = htons(sport);
 	msg->id.idiag_dport = htons(dport);
+	if (state == NF_LOOPTRACK_SOCKET_LISTEN && is("bound"))
+		msg->id.idiag_if = if_nametoindex("lo");
 	end(nlh);
 }
 
