@@ -143,7 +143,9 @@ hold() {
 
 # waiting COUNT: that many packets wait in the queue.
 waiting() {
-	in_ns "$r" awk -v count="$1" '$1 == 7 { exit !($3 == count) }' /proc/net/netfilter/nfnetlink_queue
+	# shellcheck disable=SC2016 # awk's
+	in_ns "$r" awk -v count="$1" '$1 == 7 { exit !($3 == count) }' \
+		/proc/net/netfilter/nfnetlink_queue
 }
 
 # held COUNT: that many packets were let go at once, once in this mode. An answer may be
@@ -602,7 +604,7 @@ esp_traffic() {
 own_port() {
 	local ip=ip client=10.99.0.2 own=10.99.0.2 from to
 
-	[ "$1" = 4 ] || ip=ip6 client=fd99::2 own=[fd99::2]
+	[ "$1" = 4 ] || ip=ip6 client=fd99::2 own='[fd99::2]'
 	from=$(router "$1") to=$(server "$1")
 	modprobe -qa esp4 esp6
 	topology && ip -n "$s" route add "$client" via "$from" || return

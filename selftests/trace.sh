@@ -376,7 +376,7 @@ dropped_paged() {
 		total = (total & 0xffff) + (total >> 16)
 		ip = ip[:10] + struct.pack("!H", 0xffff - total) + ip[12:]
 		udp = struct.pack("!HHHH", 7001, 7009, 8 + size, 0)
-		ether = bytes.fromhex(sys.argv[1].replace(":", "")) + bytes([2, 0, 0, 0, 0, 1, 8, 0])
+		ether = bytes.fromhex(sys.argv[1].replace(":", "") + "0200000000010800")
 		# What is linear ends with the IP header.
 		vnet = struct.pack("=BBHHHH", 0, 0, len(ether + ip), 0, 0, 0)
 		s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)

@@ -224,7 +224,8 @@ play() {
 		batches "$row" >"$tmp/now" || return
 		cat "$tmp/now" >>"$tmp/$row.$1"
 		median "$tmp/now" >>"$tmp/$row.$1.rounds"
-		[ "$row-$1" != asked-heal ] || counts "$host" heal "heal_asked>=2" heal_seen=0 || return
+		[ "$row-$1" != asked-heal ] ||
+			counts "$host" heal "heal_asked>=2" heal_seen=0 || return
 	done
 }
 
