@@ -411,7 +411,8 @@ foreign() {
 		ask udp udp "'$from:7000' '$to:7000'" | sed 's/^sh //'
 		ask tcp tcp "'$from:7000' '$to:7000'" | sed 's/^sh //'
 	)
-	says udp ok "its sockets are elsewhere" '"client":null' '!takes what is sent there' || return
+	says udp ok "its sockets are elsewhere" '"client":null' '!takes what is sent there' ||
+		return
 	says tcp over '"client":null' '!takes what is sent there' || return
 	looptrack -j -n "$r" flow list --dport 7000 >"$tmp/list"
 	! grep -q '"client":\|"server":' "$tmp/list" ||

@@ -497,7 +497,7 @@ sent_by() {
 		echo "link add user type dummy"
 		echo "link add marked type dummy"
 		for dev in user marked; do
-			addresses $dev 10.97.0.1/24 fd97::1/64
+			addresses "$dev" 10.97.0.1/24 fd97::1/64
 			echo "link set $dev up"
 		done
 	} | ip -n "$a" -batch - || return
@@ -518,9 +518,12 @@ sent_by() {
 		done
 		echo "quit w"
 	) || return
-	answer=$(<"$tmp/rules1") && says '"mark":5' '"out":"marked"' "No NAT rule changes it" || return
-	answer=$(<"$tmp/rules2") && says '"mark":0' "would send it to $l$peer$r_:8080" || return
-	answer=$(<"$tmp/rules3") && says '"mark":0' "would send it to $l$peer$r_:8080" || return
+	answer=$(<"$tmp/rules1") && says '"mark":5' '"out":"marked"' "No NAT rule changes it" ||
+		return
+	for i in 2 3; do
+		answer=$(<"$tmp/rules$i") &&
+			says '"mark":0' "would send it to $l$peer$r_:8080" || return
+	done
 	answer=$(<"$tmp/route1") && says '"out":"marked"' || return
 	answer=$(<"$tmp/route3") && says '"out":"user"' || return
 	answer=$(<"$tmp/route2")

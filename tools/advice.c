@@ -278,10 +278,11 @@ static void advise_missing(struct advice *advice)
 {
 	if (!strcmp(out_text(fact(advice, "stack", "client"), "state"), "syn-sent")) {
 		say(advice,
-		    json_is_true(json_object_get(advice->facts, "is_tracking")) ?
-		    "The client sends its SYN, and conntrack has no entry: a rule drops it, or keeps it from conntrack." :
-		    "The client sends its SYN and has no answer. conntrack has not a single entry here: no rule asks for it, or a rule drops the SYN.",
+		    "The client sends its SYN, and conntrack has no entry: a rule drops it, or keeps it from conntrack.",
 		    "See where it ends:");
+		if (!json_is_true(json_object_get(advice->facts, "is_tracking")))
+			advice->text =
+				"The client sends its SYN and has no answer. conntrack has not a single entry here: no rule asks for it, or a rule drops the SYN.";
 		add_flow(advice, "trace", advice->tuple);
 		return;
 	}

@@ -1164,12 +1164,14 @@ found "unanswered, and the rules not asked" 8 \
 line='outdated udp 10.1.0.2:43000 -> 203.0.113.1:80 answers 127.0.0.1:7000 -> 10.1.0.2:43000 '
 line+='timeout 30 cause: not answered, and the rules would decide otherwise now. The NAT rules '
 line+='would now send it to 127.0.0.1:7001 on this host. That is for a packet that comes by lo '
-line+='with mark 0; filter rules, rules that set marks and rules for what else a packet carries (MAC address, bridge port, TTL, DSCP, length) were not read remedy: remove the entry, '
+line+='with mark 0; filter rules, rules that set marks and rules for what else a packet carries '
+line+='(MAC address, bridge port, TTL, DSCP, length) were not read remedy: remove the entry, '
 line+='and the next packet makes a new one; with heal enforced it does so by itself 1 finding: '
 line+='1 outdated;'
 found outdated 8 "$line" 'unanswered moved arriving' audit --kind outdated
 line='on this host. Rules for users were asked without a user. That is for a packet of this host '
-line+='with mark 0; filter rules, rules that set marks and rules for what else a packet carries (MAC address, bridge port, TTL, DSCP, length) were not read remedy: set heal to '
+line+='with mark 0; filter rules, rules that set marks and rules for what else a packet carries '
+line+='(MAC address, bridge port, TTL, DSCP, length) were not read remedy: set heal to '
 line+='enforce:'
 found "outdated, as far as can be told without a user" 0 "$line" 'unanswered moved' \
 	audit --kind outdated
@@ -1187,8 +1189,8 @@ found "outdated, but answered meanwhile" 0 '0 findings' 'unanswered moved settle
 	audit --kind outdated
 found "outdated, but answered while the rules were asked" 0 'compared; 0 fixed' \
 	'unanswered moved arriving settling' audit --fix --kind outdated
-found "outdated, but IPVS has made it" 0 'be asked or compared' 'unanswered moved arriving virtual' \
-	audit --kind outdated
+found "outdated, but IPVS has made it" 0 'be asked or compared' \
+	'unanswered moved arriving virtual' audit --kind outdated
 expect "audit: JSON, and rules that can't be compared" 0 \
 	"looptrack: audit: of 1 unanswered flow the rules can't be asked or compared" \
 	'audited unanswered moved arriving virtual' -j audit --kind outdated
