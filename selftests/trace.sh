@@ -358,6 +358,26 @@ dropped_equal() {
 	arrived 50 || fail "$(grep -c '"hook":"input","stage":"end"' "$tmp/trace") packets, not 50"
 }
 
+# The same, where TCP has consumed the packets, and what is dropped is not alike.
+dropped_unlike() {
+	topology && in_ns "$r" nft -f - <<-EOT || return
+		table netdev t {
+			chain ingress {
+				type filter hook ingress device c0 priority 0
+				udp dport 7001 drop
+			}
+		}
+	EOT
+	started server "$r" taskset 1 exclusions_talk serve tcp 7000 &&
+		trace "$r" tcp '*' '*:7000' || return
+	in_ns "$c0" taskset 1 bash -c 'exec 3>/dev/udp/10.99.0.1/7001
+		for ((i = 0; i < 50; i++)); do
+			exclusions_talk ask tcp 10.99.0.1 7000 hello >/dev/null
+			for ((j = 0; j < 20; j++)); do echo >&3; done
+		done'
+	heard "$r" && no_end
+}
+
 # A datagram whose header is not in the linear data until UDP looks at it.
 dropped_paged() {
 	local to
@@ -443,6 +463,10 @@ dropped_elsewhere() {
 		}
 	EOT
 	there=$(server "$family")
+	# Nobody traces where it is dropped.
+	trace "$c0" udp '*' '*' || return
+	send "$c0" "$there" 7001 3
+	heard "$c0" && no_end || return
 	for which in one all; do
 		port='*'
 		[ "$which" = all ] || port='*:7001'
@@ -1099,6 +1123,7 @@ either "memory of packets that arrived, IPv4" dropped_memory 4
 either "memory of packets that arrived, IPv6" dropped_memory 6
 subtest "no socket, and the header is in a page" dropped_paged
 subtest "memory of equal packets that arrived" dropped_equal
+subtest "memory of connections" dropped_unlike
 subtest "traces in many namespaces, dropped in another one" dropped_once
 subtest "packets are dropped, traces and the module come and go" dropped_busy
 subtest "what the module decides" decided
