@@ -281,8 +281,9 @@ static void advise_missing(struct advice *advice)
 		    "The client sends its SYN, and conntrack has no entry: a rule drops it, or keeps it from conntrack.",
 		    "See where it ends:");
 		if (!json_is_true(json_object_get(advice->facts, "is_tracking")))
-			advice->text =
-				"The client sends its SYN and has no answer. conntrack has not a single entry here: no rule asks for it, or a rule drops the SYN.";
+			say(advice,
+			    "The client sends its SYN and has no answer. conntrack has not a single entry here: no rule asks for it, or a rule drops the SYN.",
+			    advice->next);
 		add_flow(advice, "trace", advice->tuple);
 		return;
 	}

@@ -354,7 +354,7 @@ static void show_path(const json_t *facts)
 		say("With express, rules of the second pass see the first packets only.");
 	if (json_integer_value(json_object_get(json_object_get(facts, "conntrack"), "status")) &
 	    IPS_OFFLOAD)
-		say("A flowtable forwards it: these rules, and a trace, see only what it leaves to them.");
+		say("A flowtable forwards it: rules and traces see only what it leaves to them.");
 }
 
 static void show_history(const json_t *facts, json_t *tuple)

@@ -118,7 +118,7 @@ expect "explain: no device" 1 'there is no device "nowhere"' '' \
 expect "explain: a listener of all devices" 0 'takes what is sent there: ' '' explain tcp $asked
 expect "explain: a listener of a device" 0 'takes what is sent there, on device lo: ' bound \
 	explain tcp $asked
-expect "explain: a flowtable" 0 'A flowtable forwards it: these rules, and a trace,' offloaded \
+expect "explain: a flowtable" 0 'A flowtable forwards it: rules and traces see' offloaded \
 	explain tcp $asked
 expect "explain: IPVS" 0 'no rule of NAT, changes the destination: 203.0.113.1:80 becomes' virtual \
 	explain tcp $asked

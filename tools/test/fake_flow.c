@@ -231,8 +231,8 @@ static void put_masqueraded(unsigned int seq, int protocol, int port, bool again
 }
 
 /* Redirected, unless that was taken back ("released"), and without an answer, but with
- * "settled" when asked again, or with "settling" when asked once more. With "virtual" it was not NAT
- * that redirected it.
+ * "settled" when asked again, or with "settling" when asked once more. With "virtual" it was not
+ * NAT that redirected it.
  */
 static void put_unanswered(unsigned int seq, bool again)
 {
