@@ -398,6 +398,8 @@ foreign() {
 	names "$1"
 	[ "$1" = 4 ] || from="[fd99::2]"
 	topology && snat "$r" nft "$1" masquerade || return
+	# A reset ends the connection, and its entry ten seconds later.
+	in_ns "$r" sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close=120 || return
 	a=$r to=$(server "$1")
 	started here "$r" exclusions_talk serve udp 7000 &&
 		started tcp "$r" exclusions_talk serve tcp 7000 &&
