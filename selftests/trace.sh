@@ -463,7 +463,7 @@ dropped_elsewhere() {
 		}
 	EOT
 	there=$(server "$family")
-	# Nobody traces where it is dropped.
+	# The client has a trace; the namespace that drops the packets has none.
 	trace "$c0" udp '*' '*' || return
 	send "$c0" "$there" 7001 3
 	heard "$c0" && no_end || return

@@ -276,14 +276,18 @@ static void advise_elsewhere(struct advice *advice)
 
 static void advise_missing(struct advice *advice)
 {
+	bool is_tracking = json_is_true(json_object_get(advice->facts, "is_tracking"));
+	static const char next[] = "See where it ends:";
+
 	if (!strcmp(out_text(fact(advice, "stack", "client"), "state"), "syn-sent")) {
-		say(advice,
-		    "The client sends its SYN, and conntrack has no entry: a rule drops it, or keeps it from conntrack.",
-		    "See where it ends:");
-		if (!json_is_true(json_object_get(advice->facts, "is_tracking")))
+		if (is_tracking)
+			say(advice,
+			    "The client sends its SYN, and conntrack has no entry: a rule drops it, or keeps it from conntrack.",
+			    next);
+		else
 			say(advice,
 			    "The client sends its SYN and has no answer. conntrack has not a single entry here: no rule asks for it, or a rule drops the SYN.",
-			    advice->next);
+			    next);
 		add_flow(advice, "trace", advice->tuple);
 		return;
 	}

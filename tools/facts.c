@@ -117,14 +117,20 @@ static void look_at_flow(struct search *search, json_t *flow)
 		json_object_set(search->facts, "similar", flow);
 }
 
+/* Each family has hooks of its own, which come with the first rule that needs them. */
+static bool is_of_family(const struct search *search, json_t *flow)
+{
+	struct endpoint ends[2];
+
+	endpoint_read_tuple(ends, json_object_get(flow, "original"));
+	return ends->family == search->question->ends->family;
+}
+
 static enum exit_code take_flow(json_t *flow, void *arg)
 {
 	struct search *search = arg;
-	struct endpoint ends[2];
 
-	/* Each family has hooks of its own, which come with the first rule that needs them. */
-	endpoint_read_tuple(ends, json_object_get(flow, "original"));
-	if (ends->family == search->question->ends->family)
+	if (!json_is_true(get(search, "is_tracking")) && is_of_family(search, flow))
 		set(search, "is_tracking", json_true());
 	if (json_equal(json_object_get(flow, "protocol"), get(search, "protocol")))
 		look_at_flow(search, flow);

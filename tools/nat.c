@@ -64,7 +64,7 @@ static enum exit_code add_holder(struct nl *nl, const struct question *question,
 				 json_t *event, json_t *change)
 {
 	struct question wanted = *question;
-	json_t *holder, *has, *had;
+	json_t *holder, *has;
 	enum exit_code code;
 
 	endpoint_read_tuple(wanted.ends, json_object_get(flow, "reply"));
@@ -74,13 +74,13 @@ static enum exit_code add_holder(struct nl *nl, const struct question *question,
 	if (code)
 		return code;
 
+	/* The event may be about another flow, which had the port before. */
 	has = json_object_get(holder, "original");
-	had = json_object_get(event, "holder");
-	json_object_set(change, "holder", has ?: had);
-	json_object_set(change, "holder_owner",
-			!has || json_equal(has, had) ? json_object_get(holder, "owner") ?:
-						       json_object_get(event, "holder_owner") :
-						       json_object_get(holder, "owner"));
+	if (has && !json_equal(has, json_object_get(event, "holder")))
+		event = NULL;
+	json_object_set(change, "holder", has ?: json_object_get(event, "holder"));
+	json_object_set(change, "holder_owner", json_object_get(holder, "owner") ?:
+						json_object_get(event, "holder_owner"));
 	json_object_set_new(change, "holder_state",
 			    json_string(holder ? nat_holder_state(holder) : "gone"));
 	json_decref(holder);

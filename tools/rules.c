@@ -233,9 +233,9 @@ static bool is_of_nat(json_t *flow)
 	       (status & IPS_DST_NAT || endpoint_is_same(&original[1], &reply[0]));
 }
 
-/* Without a word on it where something else than NAT made the entry,
- * where the answers are so many that more questions would have more, where one that is not
- * known may be the entry's, or where a feature may have made the difference.
+/* Leave "agrees" out where something else than NAT made the entry, where more questions
+ * would have more answers, where an answer that is not known may be the entry's, or where a
+ * feature may have made the difference.
  */
 static enum exit_code compare(struct nl *nl, const struct answers *all, json_t *flow)
 {

@@ -23,8 +23,9 @@
  * The tracepoint kfree_skb tells which packet the kernel drops, why, and which function
  * does it. Hooks note each traced packet in a slot that its address chooses; a probe
  * looks into the slot of what is freed. There is one table of slots and one probe,
- * however many namespaces have traces: all packets of the host pay for it. A slot says in
- * which namespace the packet was seen last, and only there its drop is told.
+ * however many namespaces have traces: all packets of the host pay for it. A slot names
+ * the namespace whose hook saw the packet last. Only traces of that namespace report its
+ * drop.
  *
  * Packets are freed with preemption off, also by interrupts, under any lock. So the probe
  * takes but raw locks, one at a time, and allocates nothing.
@@ -44,7 +45,8 @@
  * the probe: datagrams of one socket may be equal. A field of struct sk_buff that others use
  * for something else tells nothing, among them its device, once it is in a queue.
  *
- * Another packet that chooses the same slot takes it. Then nothing is told of the first.
+ * Two packets may have the same slot. Then the later one replaces the earlier one, whose
+ * drop is not reported.
  */
 #define LT_DROP_SLOT_BITS	12
 
@@ -140,7 +142,7 @@ static noinline void lt_drop_take(struct lt_drop_slot *slot, const struct sk_buf
 	lt_drops_put(drops, &drop);
 }
 
-/* A packet is not to be told any more. */
+/* Clear the slot if this packet has it: its drop must not be reported. */
 static void lt_drop_clear(struct lt_drop_slot *slot, const struct sk_buff *skb)
 {
 	unsigned long flags;
@@ -155,7 +157,7 @@ static void lt_drop_clear(struct lt_drop_slot *slot, const struct sk_buff *skb)
 }
 
 /**
- * lt_drop_forget() - a packet was seen that nobody traces, or not any more
+ * lt_drop_forget() - do not report the drop of a packet, which no trace follows any more
  * @ln: the module's part of the network namespace
  * @skb: the packet
  *
@@ -183,7 +185,7 @@ static void LT_COMPAT_CONSUME_SKB_PROBE(lt_drop_consumed)
 	lt_drop_clear(lt_drop_slot(data, skb), skb);
 }
 
-/* Return: 0, or an error with nothing registered and nobody in a probe. */
+/* Return: 0 or an error. After an error no probe is registered, and none is running. */
 static int lt_drop_watch(struct lt_drop_table *table)
 {
 	int err = tracepoint_probe_register(lt_drop_consume_tp, lt_drop_consumed, table);
@@ -250,8 +252,8 @@ static void lt_drop_forget_all(struct lt_drop_table *table, const struct lt_drop
 	}
 }
 
-/* One namespace less, in whose hooks nobody is. Return: the table, if it was the last one;
- * to be freed when nobody is in a probe.
+/* A namespace ends its traces; none of its hooks is running. Return: the table, if no other
+ * namespace has traces, else NULL. The caller frees it when no probe is running any more.
  */
 static struct lt_drop_table *lt_drop_leave(const struct lt_drops *drops)
 {
@@ -317,7 +319,7 @@ int lt_drop_start(struct lt_net *ln)
  *						lt_drop_leave() clears the slots
  *	puts it into the ring
  *
- * So the ring is freed when nobody is in a probe who was there before.
+ * So lt_drop_stop() waits for all running probes before it frees the ring.
  *
  * Context: may sleep; with the lock of @ln. Does nothing if there is nothing to undo.
  */

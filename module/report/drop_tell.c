@@ -198,7 +198,9 @@ static void lt_drop_send(const struct lt_net *ln, const struct lt_drop *drop, u3
 	rcu_read_unlock();
 }
 
-/* Packets may be dropped as fast as they are told. */
+/* Packets may be dropped as fast as this work reports them. So it reports a batch, and queues
+ * itself again behind the works of others.
+ */
 static void lt_drop_tell(struct work_struct *work)
 {
 	struct lt_drops *drops = container_of(work, struct lt_drops, tell);
@@ -258,7 +260,7 @@ void lt_drops_put(struct lt_drops *drops, const struct lt_drop *drop)
 
 /**
  * lt_drops_free() - undo lt_drops_alloc()
- * @drops: nobody puts anything there any more; what is there is not told
+ * @drops: the ring, which no probe uses any more; drops still in it are not reported
  *
  * Context: may sleep.
  */
