@@ -151,10 +151,10 @@ crowd() {
 #
 # One of six searches for the last free ports is in vain, and one that follows is paid
 # from a budget in time. A machine as slow as this one may use it up, which is counted:
-# one SYN may be lost to that, and to nothing else.
+# SYNs may be lost to that and to nothing else, and few of those that vanilla loses.
 crowded() {
 	local backend=nft family=$1 proto=tcp what=masquerade:20000-24095 option='' address before
-	local bounded lost
+	local bounded lost vanilla
 
 	prepare || return
 	# Room for all that arrive at once: a packet dropped by a CPU's backlog
@@ -162,7 +162,8 @@ crowded() {
 	sysctl -qw net.core.netdev_max_backlog=10000
 	before=$(insert_failed "$r")
 	crowd off || return
-	[ "$(insert_failed "$r")" != "$before" ] || xfail "no clash with mode off" || return
+	vanilla=$(($(insert_failed "$r") - before))
+	[ "$vanilla" -gt 0 ] || xfail "no clash with mode off" || return
 
 	before=$(insert_failed "$r")
 	crowd enforce || return
@@ -172,12 +173,12 @@ crowded() {
 	words $(cat "$tmp/late")
 	bounded=$(counter "$r" work_bounded)
 	lost=$(($(insert_failed "$r") - before))
-	note "enforce: $lost lost, work_bounded $bounded"
+	note "lost: $vanilla with off, $lost with enforce, work_bounded $bounded"
 	[ "$R_ok" = 64 ] && [ "$R_resent" = "$lost" ] ||
 		fail "$R_ok of 64 more succeeded, $R_resent SYNs were lost" || return
-	[ "$lost" -le 1 ] && [ "$lost" -le "$bounded" ] ||
+	[ "$lost" -le "$bounded" ] && [ $((10 * lost)) -le "$vanilla" ] ||
 		fail "insert_failed grew by $lost, work_bounded by $bounded" || return
-	counts "$r" enforce "clash_exhausted<=1" || return
+	counts "$r" enforce "clash_exhausted<=$bounded" || return
 	[ "$(counter "$r" clash_repicked)" -gt 0 ] || xfail "no clash with mode enforce"
 }
 
