@@ -10,9 +10,10 @@
 
 #include "feature/clash.h"
 #include "core/ct.h"
-#include "feature/express.h"
 #include "feature/heal.h"
+#include "feature/linger.h"
 #include "hook.h"
+#include "hook_express.h"
 #include "core/pass.h"
 #include "feature/loopguard.h"
 #include "feature/listeners.h"
@@ -109,8 +110,11 @@ static unsigned int lt_hook_flow(struct lt_net *ln, struct sk_buff *skb,
 			return verdict;
 	}
 
-	if (state->hook == NF_INET_POST_ROUTING)
+	if (state->hook == NF_INET_POST_ROUTING) {
+		if (state->out->flags & IFF_LOOPBACK && nf_ct_protonum(ct) == IPPROTO_TCP)
+			lt_linger_watch(ct);
 		lt_origin_note(ln, ct, state);
+	}
 
 	/* Without a source binding no port was chosen: there is no NAT here. */
 	return nf_nat_initialized(ct, NF_NAT_MANIP_SRC) ? lt_clash_commit(&new) :
@@ -193,6 +197,20 @@ lt_hook_commit_in(void *priv, struct sk_buff *skb, const struct nf_hook_state *s
 	return lt_hook_commit_in_slow(priv, skb, state);
 }
 
+/* States of sockets whose packets open or end a connection: a SYN; the ACK of the other
+ * end's FIN, from a socket that has sent its own, or for one that is in TIME_WAIT; a
+ * reset. For connections without a socket the kernel sends by one of its own, which is in
+ * CLOSE, or, from 6.13 on, in the name of a listener.
+ */
+#define LT_HOOK_EDGES \
+	(BIT(TCP_SYN_SENT) | BIT(TCP_SYN_RECV) | BIT(TCP_FIN_WAIT1) | \
+	 BIT(TCP_FIN_WAIT2) | BIT(TCP_TIME_WAIT) | BIT(TCP_CLOSE) | BIT(TCP_LISTEN))
+
+static bool lt_hook_is_edge(const struct nf_hook_state *state)
+{
+	return state->sk && BIT(state->sk->sk_state) & LT_HOOK_EDGES;
+}
+
 /* A packet of a socket that opens a connection: of TCP, DCCP or whoever has a
  * state of this number. Its entry is of interest, or that it has none.
  */
@@ -202,14 +220,20 @@ static bool lt_hook_is_opening(const struct nf_hook_state *state)
 }
 
 static noinline __used unsigned int
-lt_hook_syn_sent(void *priv, struct sk_buff *skb,
-		 const struct nf_hook_state *state)
+lt_hook_edge(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	/* Most often there was no entry, and this is the flow's own. */
-	if (likely(lt_hook_new(skb)))
-		return NF_ACCEPT;
+	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
 
-	return lt_stale_check_syn(lt_net_rcu(state->net), skb, state);
+	/* Most often there was no entry, and this is the flow's own. */
+	if (lt_hook_is_opening(state))
+		return likely(lt_hook_new(skb)) ?
+		       NF_ACCEPT :
+		       lt_stale_check_syn(lt_net_rcu(state->net), skb, state);
+
+	if (ct && lt_linger_is_watched(ct) && lt_linger_has_ended(ct))
+		lt_linger_note(lt_net_rcu(state->net), skb, state);
+
+	return NF_ACCEPT;
 }
 
 /* Runs just before, where zones are in use. */
@@ -246,8 +270,8 @@ lt_hook_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 		return likely(!(ct->status & IPS_NAT_MASK)) ?
 		       NF_ACCEPT : lt_hook_udp_nat(priv, skb, state);
 
-	return likely(!lt_hook_is_opening(state)) ?
-	       NF_ACCEPT : lt_hook_syn_sent(priv, skb, state);
+	return likely(!lt_hook_is_edge(state)) ?
+	       NF_ACCEPT : lt_hook_edge(priv, skb, state);
 }
 
 static noinline __used unsigned int
@@ -310,49 +334,6 @@ static unsigned int lt_hook_pass(void *priv, struct sk_buff *skb,
 {
 	if (lt_loop_is_second_pass(skb, state))
 		lt_passmark_packet(lt_net_rcu(state->net), skb);
-
-	return NF_ACCEPT;
-}
-
-static bool lt_hook_is_loop(const struct nf_hook_state *state)
-{
-	return state->in->flags & IFF_LOOPBACK;
-}
-
-/* Runs before all rules. Whom it spares them goes where it would have gone after
- * the last one.
- *
- * Rules that are first of all, too, may have queued the packet to user space. It
- * comes back in process context with BHs on, where the receive path must not run:
- * it would hold a socket's spinlock when a softirq on the same CPU wants that.
- */
-static unsigned int lt_hook_express(void *priv, struct sk_buff *skb,
-				    const struct nf_hook_state *state)
-{
-	if (!lt_hook_is_loop(state) || !in_softirq() ||
-	    !lt_express_spares(lt_net_rcu(state->net), skb, state))
-		return NF_ACCEPT;
-
-	state->okfn(state->net, state->sk, skb);
-	return NF_STOLEN;
-}
-
-/* Runs after all rules of PRE_ROUTING. */
-static unsigned int lt_hook_routed(void *priv, struct sk_buff *skb,
-				   const struct nf_hook_state *state)
-{
-	if (lt_hook_is_loop(state))
-		lt_express_routed(skb);
-
-	return NF_ACCEPT;
-}
-
-/* Runs after all rules of LOCAL_IN. */
-static unsigned int lt_hook_accepted(void *priv, struct sk_buff *skb,
-				     const struct nf_hook_state *state)
-{
-	if (lt_hook_is_loop(state))
-		lt_express_accepted(lt_net_rcu(state->net), skb);
 
 	return NF_ACCEPT;
 }

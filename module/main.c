@@ -8,6 +8,7 @@
 #include <linux/module.h>
 
 #include "core/ct.h"
+#include "core/ended.h"
 #include "core/nathook.h"
 #include "core/owner.h"
 #include "core/unanswered.h"
@@ -34,15 +35,14 @@ static int __init lt_init(void)
 	if (err)
 		goto err_owners;
 
-	lt_linger_init();
-	lt_unanswered_init(lt_heal_wants);
-	err = lt_netns_init();
+	err = lt_ended_init(lt_linger_look);
 	if (err)
 		goto err_heal;
 
-	err = lt_linger_arm();
+	lt_unanswered_init(lt_heal_wants);
+	err = lt_netns_init();
 	if (err)
-		goto err_netns;
+		goto err_ended;
 
 	lt_unanswered_arm();
 	err = lt_pkttrace_init();
@@ -66,6 +66,8 @@ err_tracer:
 	lt_pkttrace_exit();
 err_netns:
 	lt_netns_exit();
+err_ended:
+	lt_ended_exit();
 err_heal:
 	lt_heal_exit();
 err_owners:
@@ -79,6 +81,7 @@ static void __exit lt_exit(void)
 	lt_origin_exit();
 	lt_pkttrace_exit();
 	lt_netns_exit();
+	lt_ended_exit();
 	lt_heal_exit();
 	lt_owners_exit();
 }

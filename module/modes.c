@@ -13,7 +13,6 @@
 #include "core/unanswered.h"
 #include "feature/express.h"
 #include "feature/heal.h"
-#include "feature/linger.h"
 #include "feature/origin.h"
 #include "hook.h"
 #include "modes.h"
@@ -68,10 +67,7 @@ static const struct lt_feature lt_features[LT_FEATURE_COUNT] = {
 	},
 	[NF_LOOPTRACK_FEATURE_LINGER] = {
 		.mode = NF_LOOPTRACK_MODE_ENFORCE,
-		.hooks = BIT(LT_HOOK_COMMIT),
-		.is_possible = lt_linger_is_possible,
-		.start = lt_linger_start,
-		.stop = lt_linger_stop,
+		.hooks = BIT(LT_HOOK_COMMIT) | BIT(LT_HOOK_OUT),
 	},
 	[NF_LOOPTRACK_FEATURE_LOOPSNAT] = {
 		.hooks = BIT(LT_HOOK_COMMIT),

@@ -24,8 +24,8 @@ struct lt_share;
  * enum lt_hook - sets of netfilter hooks, named by their use
  * @LT_HOOK_COMMIT: commit new flows, before conntrack does
  * @LT_HOOK_NOTE: note marks of new flows, before NAT's rules run
- * @LT_HOOK_OUT: look at local SYNs, and at local UDP packets of flows that NAT
- *	changed, after conntrack has
+ * @LT_HOOK_OUT: look at local SYNs and at what ends local TCP flows, and at local UDP
+ *	packets of flows that NAT changed, after conntrack has
  * @LT_HOOK_ZONE: look at local SYNs with a template, before conntrack does
  * @LT_HOOK_GUARD: look at new local flows, after NAT has chosen their destination
  * @LT_HOOK_PASS: mark packets on their second pass, before any rule

@@ -8,12 +8,12 @@
 #include <linux/string.h>
 #include <net/netns/generic.h>
 
+#include "core/ended.h"
 #include "core/exempt.h"
 #include "core/owner.h"
 #include "core/proxy.h"
 #include "core/share.h"
 #include "feature/heal.h"
-#include "feature/linger.h"
 #include "modes.h"
 #include "netns.h"
 #include "report/history.h"
@@ -140,7 +140,7 @@ static void __net_exit lt_netns_net_exit(struct net *net)
 
 	/* No packet asks for them now, and they find nothing to do. */
 	cancel_work_sync(&ln->hook_work);
-	lt_linger_forget(ln);
+	lt_ended_forget(net);
 	lt_heal_free(ln);
 	lt_netns_net_free(ln);
 }

@@ -701,12 +701,13 @@ room_to_wait() {
 	in_ns "$1" sysctl -qw net.ipv4.tcp_max_tw_buckets=262144
 }
 
-# churn NS TEXT ARGUMENT...: runs the program, likewise.
+# churn NS TEXT ARGUMENT...: runs the program, likewise. Slow is a connection that has
+# lost its SYN, which is sent again after a second; all else is the machine's mood.
 churn() {
 	local out
 
 	room_to_wait "$1" || return
-	if ! out=$(command churn -n "$1" -T $((KSFT_SLOW ? 5000 : 500)) "${@:3}"); then
+	if ! out=$(command churn -n "$1" -T $((KSFT_SLOW ? 5000 : 950)) "${@:3}"); then
 		fail "churn ${*:3}: failed"
 		return
 	fi

@@ -273,7 +273,7 @@ static const struct attr_desc stats_desc[] = {
 	},
 	[NF_LOOPTRACK_A_STATS_LINGER_DROPPED] = {
 		.name = "linger_dropped", .type = ATTR_U64, .doc =
-		"Closed TCP sockets that linger could not look at, because too many were closed at once. The kernel's timeouts end their flows.",
+		"Ended TCP flows that linger could not look at, because too many ended at once. The kernel's timeouts remove their entries.",
 	},
 	[NF_LOOPTRACK_A_STATS_WORK_BOUNDED] = {
 		.name = "work_bounded", .type = ATTR_U64, .doc =

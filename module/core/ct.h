@@ -63,7 +63,8 @@ static inline bool lt_ct_port_changed(const struct nf_conn *ct)
  * this module writes it, by atomic operations; where conntrack writes status in
  * another way, no other CPU has the entry yet. Bits 32 to 59 are those of express, 60
  * and 61 count rounds without an answer (LT_UNANSWERED_SHIFT), bit 62 is that of the
- * owner (LT_OWNER_BIT). A word of 32 bits has no upper half.
+ * owner (LT_OWNER_BIT), bit 63 that of linger (LT_LINGER_BIT). A word of 32 bits has no
+ * upper half.
  */
 
 /* Is the upper half there, and zero in a new entry? Written once, before there are hooks. */

@@ -1,31 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Feature linger, TCP: was a closed socket the last one of its flow? */
+/* Feature linger, TCP: has a flow that conntrack saw the end of a socket left? */
 
 #include <linux/bits.h>
+#include <net/inet_sock.h>
 #include <net/inet_timewait_sock.h>
 #include <net/netfilter/nf_conntrack_zones.h>
+#include <net/tcp_states.h>
 
 #include "core/accept.h"
-#include "core/closed.h"
 #include "core/ct.h"
+#include "core/ended.h"
 #include "core/owner.h"
 #include "core/sock.h"
 #include "feature/linger.h"
 #include "net.h"
+#include "report/event.h"
 
-/* A socket is looked at that many times, at intervals that double: for 16 s. */
+/*
+ * The packet that ends a connection, the ACK of the second FIN or a reset, passes
+ * LOCAL_OUT. The other socket lives until the packet arrives, and it may be dropped on
+ * its way. So the flow is put in a queue, and a moment later its sockets are looked up.
+ *
+ * A connection that ends without a packet that conntrack sees is not noticed: a rule of
+ * the raw table may drop the reset. It is left to the kernel's timeouts, or to the next
+ * socket that uses its port (see stale.c).
+ */
+
+/* After its first look a flow is looked at that many times more, at intervals that
+ * double: for half a minute.
+ */
 #define LT_LINGER_LOOKS	7
 
 /**
- * struct lt_linger_batch - what is known from one socket to the next
- * @net: network namespace of @local, or NULL
+ * struct lt_linger_batch - what is known from one flow to the next
+ * @ln: the module's part of the network namespace of the others, or NULL
  * @local: for each direction an address of this host; unset ones have no family
+ * @heard: somebody reads events of linger
  *
- * Under one RCU read lock. Most sockets of a batch have the same addresses.
+ * Under one RCU read lock. Most flows of a batch have the same addresses.
  */
 struct lt_linger_batch {
-	const struct net *net;
+	struct lt_net *ln;
 	struct nf_conntrack_man local[IP_CT_DIR_MAX];
+	bool heard;
 };
 
 static u8 lt_linger_mode(const struct lt_net *ln)
@@ -33,50 +50,78 @@ static u8 lt_linger_mode(const struct lt_net *ln)
 	return lt_mode(ln, NF_LOOPTRACK_FEATURE_LINGER);
 }
 
-/* Who closed first is not asked about when it has the other one's FIN: that one,
- * in LAST_ACK, goes when it has the ACK, and is the last. It may even be faster:
- *
- *	CPU 0					CPU 1
- *	client has the FIN, sends its ACK
- *						server has that, is gone, asks;
- *						the client is in FIN_WAIT2
- *	client is in TIME_WAIT
- *
- * Then it asks once more, when there is a TIME_WAIT socket to be reaped.
+/* Was the server's end closed by a process, which had accepted the connection? So it was
+ * if it has reset the connection itself, or if its FIN has come to the client: one that
+ * waits to be accepted does neither.
  */
-static bool lt_linger_is_early(const struct lt_ends *ends)
+static bool lt_linger_is_accepted(const struct nf_conn *ct,
+				  enum ip_conntrack_dir dir,
+				  const struct sock *sk)
 {
-	const struct sock *sk;
-	unsigned int dir;
+	if (!sk_fullsock(sk) || sk->sk_type != SOCK_STREAM ||
+	    sk->sk_protocol != IPPROTO_TCP ||
+	    inet_sk(sk)->inet_sport != lt_ct_tuple(ct, dir)->src.u.tcp.port)
+		return false;
 
-	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
-		sk = ends->sk[dir];
-		if (lt_sock_is_live(sk) && lt_linger_has_fin(sk, sk->sk_state))
-			return true;
-	}
-
-	return false;
+	return dir == IP_CT_DIR_REPLY ?
+	       sk->sk_socket || sock_flag(sk, SOCK_DEAD) :
+	       sock_flag(sk, SOCK_DONE);
 }
 
-/* Both ends may ask. What is evicted is so by the first one who finds nobody left;
- * what is only observed is to be counted once. An end in TIME_WAIT closed first, and
- * the other one is the last; unless that went without a word, and the FIN that
- * this one waits for never comes. If both are in TIME_WAIT, both closed at once;
- * if neither is, one was reset: that is the client's to count.
+/**
+ * lt_linger_note() - a packet ends a TCP flow
+ * @ln: the module's part of the network namespace
+ * @skb: the packet, of a flow that lt_linger_has_ended()
+ * @state: of the hook, LOCAL_OUT, that it is in; from a socket
+ *
+ * Where the bit is, each flow is in the queue once at most. Elsewhere a flow that sends
+ * more than one such packet is observed more than once.
+ *
+ * The queue's reference keeps an entry in conntrack's count that is removed meanwhile, for
+ * a quarter of a second at most.
+ *
+ * Context: in a hook.
  */
-static bool lt_linger_is_turn(const struct lt_ends *ends,
-			      enum ip_conntrack_dir dir, bool enforce)
+void lt_linger_note(struct lt_net *ln, const struct sk_buff *skb,
+		    const struct nf_hook_state *state)
 {
-	const struct sock *own = ends->sk[dir];
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+	struct lt_ended ended = { .ct = ct };
 
-	if (enforce)
+	/* A socket does not know its zone, so that it might be another flow's. */
+	if (lt_linger_mode(ln) == NF_LOOPTRACK_MODE_OFF || !nf_ct_is_confirmed(ct) ||
+	    nf_ct_zone(ct)->id != NF_CT_DEFAULT_ZONE_ID ||
+	    (lt_ct_has_room() ? !test_and_clear_bit(LT_LINGER_BIT, &ct->status) :
+				!lt_ct_is_loopback(ct)))
+		return;
+
+	ended.accepted = lt_linger_is_accepted(ct, CTINFO2DIR(ctinfo), state->sk);
+	nf_conntrack_get(&ct->ct_general);
+	if (!lt_ended_add(&ended)) {
+		lt_stats_inc(&ln->stats, LINGER_DROPPED);
+		nf_ct_put(ct);
+	}
+}
+
+/* Is an end about to go, when it has what its peer sent last? That may be on its way,
+ * or have arrived since the socket was found.
+ */
+static bool lt_linger_is_leaving(const struct sock *sk)
+{
+	if (!lt_sock_is_live(sk))
+		return false;
+
+	switch (READ_ONCE(sk->sk_state)) {
+	case TCP_FIN_WAIT2:
+		return sock_flag(sk, SOCK_DONE);
+	case TCP_CLOSE:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
 		return true;
-
-	if (!own != !ends->sk[!dir])
-		return !own ||
-		       READ_ONCE(inet_twsk(own)->tw_substate) == TCP_FIN_WAIT2;
-
-	return dir == IP_CT_DIR_ORIGINAL;
+	default:
+		return false;
+	}
 }
 
 /* Does what is sent in a direction come from an address of this host? */
@@ -104,23 +149,16 @@ static bool lt_linger_is_local(struct lt_linger_batch *batch,
 static bool lt_linger_is_loopback(struct lt_linger_batch *batch,
 				  const struct nf_conn *ct)
 {
-	if (batch->net != nf_ct_net(ct))
-		*batch = (struct lt_linger_batch) { .net = nf_ct_net(ct) };
-
 	return lt_linger_is_local(batch, ct, IP_CT_DIR_REPLY) &&
 	       lt_linger_is_local(batch, ct, IP_CT_DIR_ORIGINAL);
 }
 
-/* Did conntrack see the FINs of both ends? Then the server's end was closed by a
- * process, which had accepted the connection: one that waits to be accepted is reset.
- * The sockets don't say so where TIME_WAIT ones are too many to be kept.
+/* Did conntrack see the end of both directions, and no reset since? Then the server's end
+ * was closed by a process, as a rule: see lt_linger_is_accepted().
  */
 static bool lt_linger_is_orderly(const struct nf_conn *ct)
 {
-	u8 state = READ_ONCE(ct->proto.tcp.state);
-
-	return state == TCP_CONNTRACK_LAST_ACK ||
-	       state == TCP_CONNTRACK_TIME_WAIT;
+	return READ_ONCE(ct->proto.tcp.state) == TCP_CONNTRACK_TIME_WAIT;
 }
 
 /*
@@ -138,35 +176,24 @@ static bool lt_linger_is_orderly(const struct nf_conn *ct)
  * delay between two looks is that while, also for a connection that was reset just
  * after accept().
  */
-static bool lt_linger_may_be_asked(struct lt_closed *closed,
-				   const struct nf_conn *ct,
-				   enum ip_conntrack_dir dir)
+static bool lt_linger_may_be_asked(struct lt_ended *ended)
 {
-	bool was_idle = closed->idle;
+	const struct nf_conn *ct = ended->ct;
+	bool was_idle = ended->idle;
 
 	if (lt_linger_is_orderly(ct))
 		return false;
 
-	closed->idle = (dir == IP_CT_DIR_REPLY && closed->accepted) ||
-		       !lt_accept_waits(nf_ct_net(ct),
-					lt_ct_tuple(ct, IP_CT_DIR_REPLY),
-					LOOPBACK_IFINDEX);
+	ended->idle = ended->accepted ||
+		      !lt_accept_waits(nf_ct_net(ct),
+				       lt_ct_tuple(ct, IP_CT_DIR_REPLY),
+				       LOOPBACK_IFINDEX);
 
-	return !was_idle || !closed->idle;
-}
-
-/* The owner goes with the entry, without a lock. */
-static void lt_linger_end_owner(const struct nf_conn *ct)
-{
-	struct lt_owner *owner = lt_owner_find(ct);
-
-	if (owner)
-		lt_owner_end(owner);
+	return !was_idle || !ended->idle;
 }
 
 /*
- * A TCP socket is gone, and no end of its flow is live. A new socket may come in
- * between:
+ * No end of a flow is live. A new socket may come in between:
  *
  *	CPU 0					CPU 1
  *	last socket is gone; no other is found
@@ -179,100 +206,105 @@ static void lt_linger_end_owner(const struct nf_conn *ct)
  * replaced or not; if not, the connection is sent to where the old one was, or
  * loses its answer and sends the SYN again.
  */
-static void lt_linger_bury(struct lt_closed *closed, struct nf_conn *ct,
+static void lt_linger_bury(const struct lt_linger_batch *batch, struct nf_conn *ct,
 			   struct lt_ends *ends, bool enforce)
 {
-	struct lt_net *ln = closed->ln;
+	struct lt_owner *owner = lt_owner_find(ct);
 
-	/* Before the next flow of this tuple may have its owner. */
+	/* It goes with the entry. Marked, it needs no look by the sweep. */
+	if (owner && enforce)
+		lt_owner_end(owner);
+	lt_linger_end(batch->ln, ct, owner, enforce, batch->heard);
 	if (enforce)
-		lt_linger_end_owner(ct);
-	lt_linger_end(ln, ct, closed->who, enforce);
-	if (enforce)
-		lt_stats_add(&ln->stats, LINGER_REAPED, lt_ends_reap(ends));
+		lt_stats_add(&batch->ln->stats, LINGER_REAPED, lt_ends_reap(ends));
 	else
 		lt_ends_put(ends);
 }
 
-/* Was a closed socket the last one of its flow? Return: true if it is too early to
- * say.
- */
-static bool lt_linger_ends(struct lt_closed *closed, struct nf_conn *ct,
-			   enum ip_conntrack_dir dir)
+/* Have both sockets gone? Return: true if it is too early to say. */
+static bool lt_linger_ends(const struct lt_linger_batch *batch, struct lt_ended *ended)
 {
-	bool enforce = lt_linger_mode(closed->ln) == NF_LOOPTRACK_MODE_ENFORCE;
-	bool again = false, last = false;
 	struct lt_ends ends;
-
-	lt_ends_find(&ends, ct, NULL);
-	if (lt_ends_live(&ends)) {
-		again = lt_linger_is_early(&ends);
-	} else if (lt_linger_is_turn(&ends, dir, enforce)) {
-		again = lt_linger_may_be_asked(closed, ct, dir);
-		last = !again;
-	}
-
-	if (last)
-		lt_linger_bury(closed, ct, &ends, enforce);
-	else
-		lt_ends_put(&ends);
-
-	return again;
-}
-
-static bool lt_linger_tcp(struct lt_linger_batch *batch, struct lt_closed *closed)
-{
-	struct lt_net *ln = closed->ln;
-	enum ip_conntrack_dir dir;
-	struct nf_conn *ct;
 	bool again;
 
-	if (lt_linger_mode(ln) == NF_LOOPTRACK_MODE_OFF)
-		return false;
+	lt_ends_find(&ends, ended->ct, NULL);
+	if (lt_ends_live(&ends)) {
+		/* The first look may be early: the packet may be on its way. */
+		again = !ended->looks ||
+			lt_linger_is_leaving(ends.sk[IP_CT_DIR_ORIGINAL]) ||
+			lt_linger_is_leaving(ends.sk[IP_CT_DIR_REPLY]);
+		/* It was lost. There may be another one. */
+		if (!again)
+			lt_linger_watch(ended->ct);
+	} else {
+		again = lt_linger_may_be_asked(ended);
+		if (!again) {
+			lt_linger_bury(batch, ended->ct, &ends,
+				       lt_linger_mode(batch->ln) ==
+				       NF_LOOPTRACK_MODE_ENFORCE);
+			return false;
+		}
+	}
 
-	ct = lt_ct_find(ln->net, &nf_ct_zone_dflt, &closed->sent, &dir);
-	if (!ct)
-		return false;
-
-	again = lt_ct_may_evict(ct) && lt_linger_is_loopback(batch, ct) &&
-		lt_linger_ends(closed, ct, dir);
-	nf_ct_put(ct);
-
+	lt_ends_put(&ends);
 	return again;
 }
 
-/* Is a socket to be kept in the queue, to be looked at again? */
-static bool lt_linger_keep(struct lt_closed *closed, bool hurried)
+/* Is a flow to be looked at again? */
+static bool lt_linger_tcp(struct lt_linger_batch *batch, struct lt_ended *ended)
 {
-	if (hurried)
-		lt_stats_inc(&closed->ln->stats, LINGER_DROPPED);
-	if (hurried || closed->looks == LT_LINGER_LOOKS)
-		return false;
+	struct net *net = nf_ct_net(ended->ct);
 
-	closed->skip = closed->idle ? 0 : BIT(closed->looks) - 1;
-	closed->looks++;
+	if (!batch->ln || batch->ln->net != net)
+		*batch = (struct lt_linger_batch) {
+			.ln = lt_net(net),
+			.heard = lt_event_hears_linger(net),
+		};
+
+	return lt_linger_mode(batch->ln) != NF_LOOPTRACK_MODE_OFF &&
+	       lt_ct_may_evict(ended->ct) &&
+	       lt_linger_is_loopback(batch, ended->ct) &&
+	       lt_linger_ends(batch, ended);
+}
+
+/* Is a flow to be kept in the queue, to be looked at again? */
+static bool lt_linger_keep(const struct lt_linger_batch *batch,
+			   struct lt_ended *ended, bool hurried)
+{
+	if (hurried) {
+		lt_stats_inc(&batch->ln->stats, LINGER_DROPPED);
+		return false;
+	}
+	if (ended->looks == LT_LINGER_LOOKS) {
+		lt_linger_watch(ended->ct);
+		return false;
+	}
+
+	ended->skip = ended->idle ? 0 : BIT(ended->looks) - 1;
+	ended->looks++;
 	return true;
 }
 
-static bool lt_linger_is_due(struct lt_closed *closed, bool hurried)
+static bool lt_linger_is_due(struct lt_ended *ended, bool hurried)
 {
-	if (hurried || !closed->skip)
+	if (hurried || !ended->skip || nf_ct_is_dying(ended->ct))
 		return true;
 
-	closed->skip--;
+	ended->skip--;
 	return false;
 }
 
 /**
- * lt_linger_look() - look at sockets that closed a moment ago
- * @closed: the sockets. Those to be looked at again are moved to the front.
+ * lt_linger_look() - look at flows that ended a moment ago
+ * @ended: the flows. Those to be looked at again are moved to the front; of the
+ *	others the reference to the entry is released.
  * @count: how many there are
  * @hurried: none can be kept
  *
  * Context: process context.
  * Return: how many are to be looked at again.
  */
-unsigned int lt_linger_look(struct lt_closed *closed, unsigned int count,
+unsigned int lt_linger_look(struct lt_ended *ended, unsigned int count,
 			    bool hurried)
 {
 	struct lt_linger_batch batch = {};
@@ -280,12 +312,14 @@ unsigned int lt_linger_look(struct lt_closed *closed, unsigned int count,
 
 	rcu_read_lock();
 	for (i = 0; i < count; i++) {
-		if (lt_linger_is_due(&closed[i], hurried) &&
-		    (!lt_linger_tcp(&batch, &closed[i]) ||
-		     !lt_linger_keep(&closed[i], hurried)))
+		if (lt_linger_is_due(&ended[i], hurried) &&
+		    (!lt_linger_tcp(&batch, &ended[i]) ||
+		     !lt_linger_keep(&batch, &ended[i], hurried))) {
+			nf_ct_put(ended[i].ct);
 			continue;
+		}
 		if (kept != i)
-			closed[kept] = closed[i];
+			ended[kept] = ended[i];
 		kept++;
 	}
 	rcu_read_unlock();

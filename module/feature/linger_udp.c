@@ -8,6 +8,7 @@
 #include "core/sock.h"
 #include "feature/linger.h"
 #include "net.h"
+#include "report/event.h"
 
 /* Does another socket have one of the flow's ports? A server that lives may answer
  * yet.
@@ -48,7 +49,7 @@ bool lt_linger_udp(struct lt_owner *owner, struct nf_conn *ct)
 	    !lt_ct_may_evict(ct) || lt_linger_has_udp(ln->net, ct))
 		return false;
 
-	lt_linger_end(ln, ct, lt_owner_who(owner), enforce);
+	lt_linger_end(ln, ct, owner, enforce, lt_event_hears_linger(ln->net));
 	lt_owner_set(owner, LT_OWNER_DEAD_TOLD);
 
 	return enforce;

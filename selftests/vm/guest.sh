@@ -34,9 +34,9 @@ steady() {
 	for i in 1 2; do
 		mkdir $tracing/instances/steady$i
 		echo 0 >$tracing/instances/steady$i/tracing_on
-		for event in sock/inet_sock_set_state skb/kfree_skb; do
-			[ ! -d $tracing/events/$event ] ||
-				echo 1 >$tracing/instances/steady$i/events/$event/enable
+		for event in kfree_skb consume_skb; do
+			[ ! -d $tracing/events/skb/$event ] ||
+				echo 1 >$tracing/instances/steady$i/events/skb/$event/enable
 		done
 	done
 }
