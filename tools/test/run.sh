@@ -301,6 +301,8 @@ for command in 'flow get' resolve explain; do
 	done
 	expect_sh "$command: two families" 1 'are not of one family' \
 		"\$tool $command tcp 1.2.3.4:5 '[::1]:10'"
+	expect_sh "$command: the other family" 1 '"1.2.3.4:5" is not of IPv6, as -6 wants' \
+		"\$tool -6 $command tcp 1.2.3.4:5 6.7.8.9:10"
 	expect_sh "$command: option" 1 'option "-x" is not understood here' \
 		"\$tool $command -x tcp 1.2.3.4:5 6.7.8.9:10"
 	expect_sh "$command: no zone" 1 'option "-w" needs a value' "\$tool $command -w"
@@ -851,6 +853,8 @@ for words in tracked watching4; do
 done
 expect "trace: rules: table that does not match entries of IPv6" 0 \
 	'table of family 10 with 8 rules' 'traced ruled watching4' trace --rules tcp '*' '[::1]:80'
+expect_sh "trace: the other family" 1 '"::1" is not of IPv4, as -4 wants' \
+	'$tool -4 trace tcp ::1 "*"'
 expect "trace: rules: -6 says it, too" 0 'table of family 10 with 8 rules' \
 	'traced ruled watching4' -6 trace --rules tcp '*' '*:80'
 expect "trace: rules: table of both families" 0 'table of family 1 with 8 rules' \
