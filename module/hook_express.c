@@ -19,7 +19,7 @@ static bool lt_hook_is_loop(const struct nf_hook_state *state)
  * @skb: packet
  * @state: of the hook
  *
- * Whom it spares them goes where it would have gone after the last one.
+ * A packet that is spared the rules goes where it would have gone after the last one.
  *
  * Rules that are first of all, too, may have queued the packet to user space. It
  * comes back in process context with BHs on, where the receive path must not run:

@@ -67,9 +67,12 @@ enum exit_code endpoint_parse(struct endpoint *end, const char *command, uint8_t
 	if (port)
 		end->port = number;
 	endpoint_unmap(end);
-	if (opt.family && end->family && end->family != opt.family)
+	if (opt.family && end->family && end->family != opt.family) {
+		int wanted = opt.family == AF_INET ? 4 : 6;
+
 		return fail(EXIT_USAGE, "%s: \"%s\" is not of IPv%d, as -%d wants", command, word,
-			    opt.family == AF_INET ? 4 : 6, opt.family == AF_INET ? 4 : 6);
+			    wanted, wanted);
+	}
 	return EXIT_OK;
 }
 

@@ -352,6 +352,6 @@ void __init lt_ct_init(void)
 
 	lt_ct_room = !((u64)ct->status >> 32);
 	if (!lt_ct_room)
-		pr_warn("this kernel uses the upper half of an entry's status: no express, and linger observes some flows twice\n");
+		pr_warn("this kernel uses the upper half of an entry's status: no express\n");
 	nf_conntrack_free(ct);
 }
